@@ -1,0 +1,1 @@
+"""The command `golong`: one file a verb, no logic."""

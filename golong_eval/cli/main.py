@@ -1,0 +1,78 @@
+"""The command line's entry: dispatch, and one way to say what went wrong.
+
+Exit codes: 0 done; 1 usage, configuration or data; 2 finished with sample errors; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from golong_eval.cli import run, tasks
+
+__all__ = ["app", "main"]
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="golong",
+    help="Evaluate and train long-context language models on nine capabilities, each with its natural metric.",
+    add_completion=False,
+    rich_markup_mode=None,  # plain help needs no rich, whose import takes longer than the rest
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+app.command("run")(run.run)
+app.add_typer(tasks.app, name="tasks")
+
+
+@app.callback(invoke_without_command=True)
+def _golong(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
+) -> None:
+    if version:
+        from golong_eval import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command and exit with its code."""
+    from golong_eval.errors import GolongError
+
+    arguments = [_kebab(argument) for argument in (sys.argv[1:] if argv is None else argv)]
+    try:
+        code = typer.main.get_command(app).main(args=arguments, prog_name="golong", standalone_mode=False)
+    except GolongError as error:
+        _tell(str(error), error.hint)
+        code = 1
+    except typer.TyperException as error:
+        verb = [arguments[0]] if arguments[0] in ("run", "tasks") else []
+        _tell(error.format_message(), " ".join(["see: golong", *verb, "--help"]))
+        code = 1
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:  # typer turns a Ctrl-C into this code
+        _tell("interrupted; what was finished is kept", "run the same command with --resume to go on")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(problem: str, hint: str) -> None:
+    one_line = " ".join(problem.split())
+    typer.echo(f"golong: {one_line}", err=True)
+    if hint:
+        typer.echo(f"        {' '.join(hint.split())}", err=True)
+
+
+def _kebab(argument: str) -> str:
+    """Take ``--output_dir`` for ``--output-dir``; values stay as they are."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value

@@ -1,0 +1,109 @@
+"""``golong tasks``: list, show, make, check and build tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(rich_markup_mode=None, help="The nine tasks, and tasks of your own.")
+
+_Include = Annotated[list[str] | None, typer.Option(help="Folder with tasks of your own; may be repeated.")]
+
+
+@app.callback(invoke_without_command=True)
+def _tasks(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command("list")
+def list_tasks(include: _Include = None) -> None:
+    """List the tasks: id, capability, metric, where their samples come from."""
+    from golong_eval.reports import catalogue_text
+    from golong_eval.tasks import load_catalogue
+
+    typer.echo(catalogue_text(load_catalogue(include or [])))
+
+
+@app.command()
+def show(
+    task: Annotated[str, typer.Argument(help="Task id, such as t7.")],
+    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    include: _Include = None,
+) -> None:
+    """Show a task: its prompt, its answer contract, and a worked sample with a right and a wrong answer."""
+    from golong_eval.reports import task_text
+    from golong_eval.tasks import load_catalogue
+
+    typer.echo(task_text(load_catalogue(include or []), task, language))
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Small letters, digits and underscores.")],
+    directory: Annotated[Path, typer.Option("--dir", help="Where its folder is made.")] = Path(),
+) -> None:
+    """Make a folder for a task of your own, complete and valid, to be changed."""
+    from golong_eval.tasks import create_task
+
+    folder = create_task(name, directory)
+    typer.echo(f"made {folder}: edit task.yaml and examples.jsonl, then")
+    typer.echo(f"  golong tasks validate {folder}")
+    typer.echo(f"  golong run --include {folder} --tasks {name}")
+
+
+@app.command()
+def validate(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A task's folder, a folder of them, or a file of samples. Default: the nine."),
+    ] = None,
+    include: _Include = None,
+) -> None:
+    """Check tasks or samples: every gold scores 1, every wrong answer less, the empty answer 0."""
+    from golong_eval.tasks import validate_path
+
+    checked, faults = validate_path(path, include or [])
+    for fault in faults:
+        typer.echo(str(fault), err=True)
+    typer.echo(f"{checked}: {len(faults)} fault{'s' * (len(faults) != 1)}")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Option(help="The JSONL file; its texts go to a folder beside it.")],
+    documents: Annotated[str, typer.Option(help="Folder or file of documents, or pydoc.")] = "pydoc",
+    tasks: Annotated[str, typer.Option(help="t1,...,t9 or all.")] = "all",
+    length: Annotated[str, typer.Option(help="Tokens of a prompt: 512 to 1M.")] = "4k",
+    per_task: Annotated[int, typer.Option(min=1, help="Samples of each task.")] = 20,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    tokenizer: Annotated[
+        str, typer.Option(help="Counts the tokens: embedded, a checkpoint folder or a hub name.")
+    ] = "embedded",
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """Build samples of the nine tasks from real documents; no language model takes part."""
+    from golong_eval.cli.progress import progress_display
+    from golong_eval.harness import Progress
+    from golong_eval.reports import build_text
+    from golong_eval.tasks import build_to_file
+
+    with progress_display() as show_progress:
+        report = build_to_file(
+            out,
+            documents=documents,
+            tasks=tasks.split(","),
+            length=length,
+            per_task=per_task,
+            seed=seed,
+            tokenizer=tokenizer,
+            overwrite=overwrite,
+            on_progress=lambda message: show_progress(Progress("build", message=message)),
+        )
+    typer.echo(build_text(report, str(out)))

@@ -1,0 +1,45 @@
+"""What a run ran on, for ``env.json``: recorded, never compared."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from typing import Any
+
+from golong_eval.engines import Engine
+
+__all__ = ["describe_environment"]
+
+_PACKAGES = (
+    "golong-eval",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "vllm",
+    "math-verify",
+    "sympy",
+    "rapidfuzz",
+    "jieba",
+    "numpy",
+    "pydantic",
+)
+
+
+def describe_environment(engine: Engine) -> dict[str, Any]:
+    """Return versions, hardware and what the engine says of itself."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "packages": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
+        "engine": {"name": engine.name, **engine.describe()},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,185 @@
+"""Settle a run before anything costly: engine, tasks, identity and folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from golong_eval import __version__
+from golong_eval.engines import embedded_model, resolve_engine
+from golong_eval.engines.scripted import SCRIPTS
+from golong_eval.errors import ConfigError, ResumeError
+from golong_eval.harness.run_folder import RunFolder
+from golong_eval.harness.settings import RunSettings
+from golong_eval.harness.sources import Sources, resolve_sources
+from golong_eval.tasks import Catalogue, TaskSpec, load_catalogue
+
+__all__ = ["ResolvedRun", "open_run", "resolve_run"]
+
+THINKING_TOKENS = 4_096
+"""Added to a task's answer budget when thinking is switched on and no budget is named."""
+
+
+@dataclass(frozen=True)
+class ResolvedRun:
+    """A run with every choice made.
+
+    Attributes:
+        settings: As given.
+        model: What the engine loads.
+        model_name: Short name, for the folder and the table.
+        engine: Name of the engine.
+        engine_reason: Why that one.
+        tokenizer: Counts the tokens of built prompts.
+        catalogue: All known tasks.
+        sources: Where the samples come from.
+        identity: What a resumed run must share.
+    """
+
+    settings: RunSettings
+    model: str
+    model_name: str
+    engine: str
+    engine_reason: str
+    tokenizer: str
+    catalogue: Catalogue
+    sources: Sources
+    identity: dict[str, Any]
+
+    def budget(self, spec: TaskSpec) -> int:
+        """Return the token budget of an answer to this task."""
+        if self.settings.max_tokens is not None:
+            return self.settings.max_tokens
+        return spec.max_tokens + (THINKING_TOKENS if self.settings.thinking == "on" else 0)
+
+
+def resolve_run(settings: RunSettings) -> ResolvedRun:
+    """Settle a run's choices, and check what scoring will need, before a model is loaded.
+
+    Raises:
+        ConfigError: A setting names something that does not exist.
+        MissingExtraError: Scoring will need a package that is not installed.
+    """
+    scripted = settings.engine == "scripted"
+    model = settings.model or (SCRIPTS[0] if scripted else embedded_model())
+    engine, reason = resolve_engine(settings.engine, model)
+    catalogue = load_catalogue(settings.include)
+    sources = resolve_sources(settings, catalogue)
+    tokenizer = settings.tokenizer or ("embedded" if scripted or settings.model is None else model)
+    identity = settings.masked() | {
+        "engine": engine,
+        "model": "embedded" if settings.model is None and not scripted else model,
+        "golong_eval": __version__,
+        "task_identities": {
+            task: f"{spec.version} {spec.prompt_hash} {spec.metric}"
+            for task in [*sources.built, *sources.examples]
+            for spec in [catalogue.specs[task]]
+        },
+        "checkpoint": _fingerprint(Path(model)),
+        "files": {str(file): _file_hash(file) for file in sources.files},
+    }
+    return ResolvedRun(
+        settings=settings,
+        model=model,
+        model_name="embedded" if identity["model"] == "embedded" else _slug(model),
+        engine=engine,
+        engine_reason=reason,
+        tokenizer=tokenizer,
+        catalogue=catalogue,
+        sources=sources,
+        identity=identity,
+    )
+
+
+def open_run(run: ResolvedRun) -> RunFolder:
+    """Make the run's folder, or find the one to resume; ``config.json`` is written before anything else.
+
+    Raises:
+        ResumeError: There is a run to resume, but of another configuration; names the keys that differ.
+        ConfigError: There is nothing to resume.
+    """
+    output = Path(run.settings.output_dir)
+    if run.settings.resume:
+        return RunFolder(_find(run, output))
+    if (output / "config.json").exists():
+        raise ConfigError(
+            f"{output} already holds a run", "add --resume to go on with it, or give another --output-dir"
+        )
+    now = datetime.now(UTC)
+    digest = hashlib.sha256(json.dumps(run.identity, sort_keys=True).encode()).hexdigest()[:8]
+    name = f"{now:%Y%m%dT%H%M%SZ}-{digest}"
+    path = output / run.model_name / name
+    attempt = 1
+    while path.exists():  # two runs in one second
+        attempt += 1
+        path = output / run.model_name / f"{name}.{attempt}"
+    folder = RunFolder(path)
+    folder.write_json("config.json", {"settings": run.identity, "started": now.isoformat(timespec="seconds")})
+    return folder
+
+
+def _find(run: ResolvedRun, output: Path) -> Path:
+    if (output / "config.json").is_file():
+        candidates = [output]
+    else:
+        candidates = sorted((file.parent for file in (output / run.model_name).glob("*/config.json")), reverse=True)
+    if not candidates:
+        raise ConfigError(
+            f"there is no run of {run.model_name} to resume in {output}",
+            "run without --resume, or give its --output-dir",
+        )
+    differing: list[str] = []
+    for path in candidates:
+        stored = _stored_identity(path)
+        keys = _differing(stored, run.identity)
+        if not keys:
+            return path
+        differing = differing or [f"{path} differs in {', '.join(keys)}"]
+    raise ResumeError(
+        differing[0], "resume with the settings in its config.json, or run without --resume to start a new run"
+    )
+
+
+def _stored_identity(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads((path / "config.json").read_bytes())["settings"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path / 'config.json'} is damaged ({error})", "run without --resume") from error
+    return stored if isinstance(stored, dict) else {}
+
+
+def _differing(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    plain = json.loads(json.dumps(wanted))
+    keys = sorted(stored.keys() | plain.keys())
+    return [
+        f"{key} ({stored.get(key)!r}, now {plain.get(key)!r})" if key != "task_identities" else key
+        for key in keys
+        if stored.get(key) != plain.get(key)
+    ]
+
+
+def _slug(model: str) -> str:
+    name = re.sub(r"[^\w.-]+", "-", model.rstrip("/").rpartition("/")[2]).strip("-.")
+    return name or "model"
+
+
+def _fingerprint(path: Path) -> str | None:
+    """Return a hash that changes when a checkpoint folder's files do: names, sizes and first bytes, not all weights."""
+    if not path.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()):
+        if file.is_file() and not file.name.startswith("."):
+            with file.open("rb") as content:
+                digest.update(f"{file.name}\x00{file.stat().st_size}\x00".encode() + content.read(1 << 20))
+    return digest.hexdigest()[:16]
+
+
+def _file_hash(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()[:16]

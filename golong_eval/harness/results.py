@@ -1,0 +1,81 @@
+"""What a run found: one `TaskResult` a task, all of them in `Results`, which is ``results.json``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from golong_eval.schema import Frozen
+
+__all__ = ["Results", "TaskResult"]
+
+
+class TaskResult(Frozen):
+    """The score of one task, with what is needed to judge it.
+
+    Rates and scores are shares in [0, 1]; a field is None where there is nothing to compute it from.
+    """
+
+    task: str
+    name: str
+    metric: str
+    """Identity of the metric."""
+    task_version: int
+    prompt_hash: str
+    data_revision: str
+    """Hash over the task's samples."""
+    n: int
+    """Answers wanted: samples times repeats. The denominator of `mean`."""
+    samples: int
+    scored: int
+    """Answers with a score."""
+    coverage: float
+    """`scored` / `n`."""
+    mean: float | None
+    """Mean over all answers wanted, failures as 0."""
+    mean_scored: float | None
+    """Mean over the answers with a score: failures left out."""
+    chance: float | None
+    """What the best guess without reading earns on these samples; None where that is unknown."""
+    low: float | None
+    high: float | None
+    level: float = 0.95
+    interval: str
+    """How the interval of `mean` was made, or why there is none."""
+    clusters: int
+    cap_hit_rate: float | None
+    """Share of answers that ended at their token cap."""
+    context_cut_rate: float | None
+    """Share of prompts that lost a part of their documents."""
+    statuses: dict[str, int]
+    """Answers by status."""
+
+
+class Results(Frozen):
+    """The results of a run."""
+
+    schema_version: int = 1
+    golong_eval: str
+    """Version of golong-eval."""
+    run: str
+    """The run's folder."""
+    model: str
+    engine: str
+    context: str
+    started: str
+    """UTC, ISO 8601."""
+    tasks: tuple[TaskResult, ...]
+    failures: int = 0
+    """Answers without a score."""
+    dropped: dict[str, str] = Field(default_factory=dict)
+    """Per task, what the builder could not make and why."""
+
+    def __getitem__(self, task: str) -> TaskResult:
+        """Return the result of a task.
+
+        Raises:
+            KeyError: The run did not have the task.
+        """
+        for result in self.tasks:
+            if result.task == task:
+                return result
+        raise KeyError(task)

@@ -1,0 +1,146 @@
+"""Where a run's samples come from: built from documents, read from files, or a user task's own examples."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from golong_eval.errors import ConfigError, DataError, UnknownNameError
+from golong_eval.harness.settings import RunSettings
+from golong_eval.schema import Sample
+from golong_eval.tasks import BUILDERS, Catalogue, build_samples, load_tokenizer, parse_length, read_samples
+
+__all__ = ["Sources", "resolve_sources"]
+
+PER_TASK = 20
+"""Samples of each built task where the user names no limit."""
+
+
+@dataclass
+class Sources:
+    """The tasks of a run and the samples behind them.
+
+    Attributes:
+        built: Task ids whose samples are built from documents.
+        examples: Ids of tasks without a builder: they run on their own worked examples.
+        files: Files of samples.
+        dropped: Filled while samples are read: per task, what the builder could not make and why.
+    """
+
+    built: list[str] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    dropped: dict[str, str] = field(default_factory=dict)
+
+    def samples(
+        self,
+        settings: RunSettings,
+        catalogue: Catalogue,
+        tokenizer: str,
+        on_progress: Callable[[str], None] = lambda _: None,
+    ) -> Iterator[Sample]:
+        """Yield every sample once.
+
+        Args:
+            settings: The run's settings.
+            catalogue: The known tasks.
+            tokenizer: Name of the tokenizer that counts built prompts.
+            on_progress: Told what is being made.
+
+        Raises:
+            DataError: A sample is malformed, names an unknown task, or its id stands twice.
+            DocumentError: The documents can't be used.
+        """
+        seen: set[str] = set()
+        for sample in self._all(settings, catalogue, tokenizer, on_progress):
+            if sample.id in seen:
+                raise DataError(f"two samples have the id {sample.id!r}", "give every sample an id of its own")
+            seen.add(sample.id)
+            yield sample
+
+    def _all(
+        self, settings: RunSettings, catalogue: Catalogue, tokenizer: str, on_progress: Callable[[str], None]
+    ) -> Iterator[Sample]:
+        if self.built:
+            run = build_samples(
+                settings.documents or "pydoc",
+                tasks=self.built,
+                length=parse_length(settings.length),
+                per_task=settings.limit or PER_TASK,
+                seed=settings.seed,
+                tokenizer=load_tokenizer(tokenizer),
+                specs=catalogue.specs,
+            )
+            for number, sample in enumerate(run, 1):
+                on_progress(f"built {number} samples")
+                yield sample
+            self.dropped |= run.report.shortfalls()
+        for task in self.examples:
+            yield from _limited([example.sample for example in catalogue.examples(task)], settings)
+        for file in self.files:
+            yield from _from_file(file, settings, catalogue)
+
+
+def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
+    """Sort what ``--tasks`` names into built tasks, tasks with examples, and files.
+
+    Raises:
+        UnknownNameError: A name is neither a task nor a file.
+        ConfigError: ``--documents`` is given and nothing is built.
+    """
+    sources = Sources()
+    for name in settings.tasks:
+        if name == "all":
+            sources.built += [task for task in BUILDERS if task not in sources.built]
+        elif name.endswith(".jsonl") or Path(name).is_file():
+            if not Path(name).is_file():
+                raise ConfigError(f"no file of samples at {name}", "make one with: golong tasks build --out FILE.jsonl")
+            sources.files.append(Path(name))
+        else:
+            try:
+                task = catalogue.get(name).id
+            except UnknownNameError as error:
+                raise UnknownNameError("task", name, [*catalogue.specs, "all"]) from error
+            target = sources.built if task in BUILDERS else sources.examples
+            if task not in target:
+                target.append(task)
+    if settings.documents is not None and not sources.built:
+        raise ConfigError(
+            "--documents is given, but no task is built from documents",
+            f"leave it out, or name tasks such as {', '.join(list(BUILDERS)[:3])}",
+        )
+    return sources
+
+
+def _from_file(file: Path, settings: RunSettings, catalogue: Catalogue) -> Iterator[Sample]:
+    chosen: set[str] | None = None
+    by_task: dict[str, list[str]] = defaultdict(list)
+    for sample in read_samples(file):
+        if sample.task not in catalogue.specs:
+            unknown = UnknownNameError("task", sample.task, catalogue.specs)
+            raise DataError(f"sample {sample.id!r}: {unknown}", f"{unknown.hint}; or add it with --include", file=file)
+        by_task[sample.task].append(sample.id)
+    if settings.limit is not None:
+        chosen = {
+            identifier
+            for task, identifiers in by_task.items()
+            for identifier in _choose(identifiers, settings.limit, f"{settings.seed}/{task}")
+        }
+    for sample in read_samples(file):
+        if chosen is None or sample.id in chosen:
+            yield sample
+
+
+def _limited(samples: Sequence[Sample], settings: RunSettings) -> list[Sample]:
+    if settings.limit is None:
+        return list(samples)
+    chosen = set(_choose([sample.id for sample in samples], settings.limit, str(settings.seed)))
+    return [sample for sample in samples if sample.id in chosen]
+
+
+def _choose(identifiers: list[str], limit: int, seed: str) -> list[str]:
+    """Pick at random: files are often ordered by task, length or difficulty, so their head is no sample."""
+    return identifiers if limit >= len(identifiers) else random.Random(seed).sample(identifiers, limit)

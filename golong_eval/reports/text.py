@@ -1,0 +1,201 @@
+"""Tables for a terminal: the same text on a terminal, in a file and in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from golong_eval.errors import UnknownNameError
+from golong_eval.harness import Plan, Results, TaskResult
+from golong_eval.schema import Language
+from golong_eval.tasks import BUILDERS, BuildReport, Catalogue
+
+__all__ = ["build_text", "catalogue_text", "plan_text", "results_text", "task_text"]
+
+_SHOWN = 10  # lines of a long list
+_NOTES = {
+    "one cluster": "no interval: all answers share one document or context",
+    "all equal": "no interval: all clusters have the same mean, so resampling them can't tell",
+}
+
+
+def results_text(results: Results) -> str:
+    """Return the table of a run, with what a reader must know below it."""
+    rows = [
+        (
+            row.task,
+            row.name,
+            row.metric,
+            str(row.n),
+            _percent(row.coverage),
+            _score(row.mean),
+            _interval(row),
+            _score(row.chance),
+            _percent(row.cap_hit_rate),
+            _percent(row.context_cut_rate),
+        )
+        for row in results.tasks
+    ]
+    header = ("task", "", "metric", "n", "coverage", "mean", "95 % interval", "chance", "cap hit", "cut")
+    lines = [
+        f"{results.model} ({results.engine}), context {results.context}, {results.started}",
+        "",
+        *_table(header, rows, right=range(3, 10)),
+        "",
+        *_notes(results),
+        f"run folder: {results.run}",
+    ]
+    return "\n".join(lines)
+
+
+def plan_text(plan: Plan) -> str:
+    """Return what a run would do."""
+    header = ("task", "metric", "samples", "answers", "prompt tokens", "longest", "answer budget")
+    rows = [
+        (
+            row.task,
+            row.metric,
+            str(row.samples),
+            str(row.answers),
+            f"{row.prompt_tokens:,}",
+            f"{row.longest:,}",
+            str(row.budget),
+        )
+        for row in plan.tasks
+    ]
+    total = sum(row.prompt_tokens for row in plan.tasks)
+    lines = [
+        f"model {plan.model}, engine {plan.engine} ({plan.engine_reason}), context {plan.context}",
+        "",
+        *_table(header, rows, right=range(2, 7)),
+        "",
+        f"{sum(row.answers for row in plan.tasks)} answers, {total:,} prompt tokens by the tokenizer {plan.tokenizer}",
+    ]
+    lines += [f"{task}: {reason}" for task, reason in plan.dropped.items()]
+    return "\n".join([*lines, "nothing was loaded or written: a dry run"])
+
+
+def catalogue_text(catalogue: Catalogue) -> str:
+    """Return the list of tasks."""
+    header = ("task", "", "capability", "metric", "samples come from")
+    rows = [
+        (
+            spec.id,
+            spec.name,
+            spec.capability,
+            str(spec.metric),
+            "documents" if spec.id in BUILDERS else "its examples, or a file",
+        )
+        for spec in catalogue.specs.values()
+    ]
+    return "\n".join(_table(header, rows, right=range(0)))
+
+
+def task_text(catalogue: Catalogue, name: str, language: str = "en") -> str:
+    """Return a task in full: its prompt and one worked sample.
+
+    Raises:
+        UnknownNameError: The task or the language is unknown.
+    """
+    spec = catalogue.get(name)
+    if language not in ("en", "zh"):
+        raise UnknownNameError("language", language, ("en", "zh"))
+    chosen: Language = "zh" if language == "zh" else "en"
+    examples = [example for example in catalogue.examples(name) if example.sample.metadata.language == chosen]
+    lines = [
+        f"{spec.id}  {spec.name}",
+        f"capability     {spec.capability}",
+        f"metric         {spec.metric}",
+        f"version        {spec.version}, prompt {spec.prompt_hash}",
+        f"answer budget  {spec.max_tokens} tokens",
+    ]
+    if not examples:
+        return "\n".join(
+            [*lines, "", f"no worked sample in {language}; the prompt:", "", spec.prompt_template.get(chosen)]
+        )
+    example = examples[0]
+    lines += ["", "── prompt ──", spec.prompt(example.sample).text]
+    lines += ["", "── gold ──", example.sample.gold.model_dump_json()]
+    lines += ["", "── a right answer ──", example.right[0], "", "── a wrong answer ──", example.wrong[0]]
+    return "\n".join(lines)
+
+
+def build_text(report: BuildReport, out: str) -> str:
+    """Return what a build made, dropped and skipped."""
+    header = ("task", "made", "wanted", "fill", "candidates dropped")
+    rows = [
+        (
+            task.task,
+            str(task.made),
+            str(task.wanted),
+            _percent(task.fill),
+            "; ".join([f"{count} {reason}" for reason, count in list(task.dropped.items())[:3]]) or "none",
+        )
+        for task in report.tasks
+    ]
+    lines = [
+        *_table(header, rows, right=range(1, 4)),
+        "",
+        f"{report.documents}: {report.documents_read:,} documents read, {report.contexts} contexts of at most "
+        f"{report.length:,} tokens by {report.tokenizer}; {report.prompt_tokens:,} prompt tokens in all",
+    ]
+    if report.skipped:
+        lines.append(f"{len(report.skipped)} files skipped:")
+        lines += [f"  {name}: {reason}" for name, reason in list(report.skipped.items())[:_SHOWN]]
+        if len(report.skipped) > _SHOWN:
+            lines.append(f"  and {len(report.skipped) - _SHOWN} more, all in {out}.report.json")
+    if report.other_suffixes:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in list(report.other_suffixes.items())[:_SHOWN])
+        lines.append(f"left alone, by suffix: {kinds}")
+    return "\n".join([*lines, f"wrote {out}"])
+
+
+def _notes(results: Results) -> list[str]:
+    notes = []
+    for method, text in _NOTES.items():
+        tasks = [row.task for row in results.tasks if row.interval == method]
+        if tasks:
+            notes.append(f"{', '.join(tasks)}: {text}")
+    for row in results.tasks:
+        if row.scored < row.n:
+            failed = ", ".join(
+                f"{count} {status}" for status, count in row.statuses.items() if status.endswith(("_error", "_length"))
+            )
+            notes.append(
+                f"{row.task}: {row.n - row.scored} of {row.n} answers have no score ({failed}): mean "
+                f"{_score(row.mean)} counts them as 0, {_score(row.mean_scored)} leaves them out"
+            )
+    capped = [row.task for row in results.tasks if (row.cap_hit_rate or 0) > 0.1]
+    if capped:
+        notes.append(f"{', '.join(capped)}: more than 10 % of answers ended at their token cap; see --max-tokens")
+    cut = [row.task for row in results.tasks if row.context_cut_rate]
+    if cut:
+        notes.append(f"{', '.join(cut)}: documents were cut in the middle to fit the model")
+    notes += [f"{task}: {reason}" for task, reason in results.dropped.items()]
+    if results.model == "embedded":
+        notes.append("the embedded checkpoint is untrained: its scores show that the harness works, nothing else")
+    return notes
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], right: range) -> list[str]:
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(cells).rstrip()
+
+    return [line(header), "  ".join("─" * width for width in widths), *(line(row) for row in rows)]
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def _interval(row: TaskResult) -> str:
+    return "–" if row.low is None or row.high is None else f"{row.low:.3f} – {row.high:.3f}"

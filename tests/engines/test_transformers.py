@@ -1,0 +1,204 @@
+"""The transformers engine on the embedded checkpoint: batching, cutting, thinking, seeds, bad checkpoints."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from golong_eval.engines import EngineSettings, GenerationRequest, embedded_model, open_engine, resolve_engine
+from golong_eval.engines.transformers import TransformersEngine
+from golong_eval.errors import ConfigError, ModelError, UnknownNameError
+from golong_eval.schema import Generation, Prompt
+
+pytest.importorskip("torch", reason="needs the extra [hf]")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[TransformersEngine]:
+    opened = TransformersEngine.open(embedded_model(), EngineSettings(args={"batch_size": 3}))
+    yield opened
+    opened.close()
+
+
+def request(name: str, words: int, *, max_tokens: int = 6, seed: int = 0) -> GenerationRequest:
+    prompt = Prompt(documents=" ".join(f"word{number}" for number in range(words)), after=f"\n\nWhat is {name}?")
+    return GenerationRequest(sample_id=name, prompt=prompt, max_tokens=max_tokens, seed=seed)
+
+
+def by_name(generations: Iterator[Generation]) -> dict[str, Generation]:
+    return {generation.sample_id: generation for generation in generations}
+
+
+def test_a_batch_answers_as_each_request_alone(engine: TransformersEngine) -> None:
+    """Padding must not leak into an answer."""
+    requests = [request(f"r{number}", words) for number, words in enumerate([1, 40, 7, 200, 13])]
+    together = by_name(engine.generate(requests))
+    assert list(together) != [item.sample_id for item in requests]  # longest first
+    for item in requests:
+        (alone,) = engine.generate([item])
+        assert alone == together[item.sample_id]
+        assert alone.hit_cap
+        assert alone.completion_tokens == 6
+
+
+def test_each_request_keeps_its_own_budget(engine: TransformersEngine) -> None:
+    answers = by_name(engine.generate([request("short", 5, max_tokens=2), request("long", 5, max_tokens=9)]))
+    assert (answers["short"].completion_tokens, answers["long"].completion_tokens) == (2, 9)
+
+
+def test_prompt_tokens_are_those_of_the_chat_template(engine: TransformersEngine) -> None:
+    item = request("a", 3)
+    (generation,) = engine.generate([item])
+    ids = engine._tokenizer.apply_chat_template(
+        [{"role": "user", "content": item.prompt.text}], add_generation_prompt=True, return_dict=False
+    )
+    assert generation.prompt_tokens == len(ids)
+
+
+def test_a_prompt_too_long_loses_the_middle_of_its_documents_only(engine: TransformersEngine) -> None:
+    item = request("a", 200)
+    whole = engine._encode(item)
+    limit = len(whole.ids) - 50 + item.max_tokens  # type: ignore[union-attr]
+    engine.max_length, before = limit, engine.max_length
+    try:
+        cut = engine._encode(item)
+        (generation,) = engine.generate([item])
+    finally:
+        engine.max_length = before
+    text = engine._tokenizer.decode(cut.ids)  # type: ignore[union-attr]
+    assert cut.context_cut  # type: ignore[union-attr]
+    assert len(cut.ids) + item.max_tokens == limit  # type: ignore[union-attr]
+    assert "word0 word1" in text
+    assert "word199\n\nWhat is a?" in text
+    assert "word112 " not in text
+    assert generation.context_cut
+    assert generation.error is None
+
+
+def test_a_question_longer_than_the_model_is_over_length(engine: TransformersEngine) -> None:
+    engine.max_length, before = 20, engine.max_length
+    try:
+        (generation,) = engine.generate([request("a", 10)])
+    finally:
+        engine.max_length = before
+    assert generation.over_length
+    assert generation.text is None
+    assert "more than the model's 20" in (generation.error or "")
+
+
+def test_sampling_depends_on_the_seed_of_the_request_alone() -> None:
+    engine = TransformersEngine.open(
+        embedded_model(), EngineSettings(temperature=1.0, top_p=0.9, args={"batch_size": 4})
+    )
+    requests = [request(f"r{seed}", 10, seed=seed) for seed in range(4)]
+    together = by_name(engine.generate(requests))
+    assert len({generation.text for generation in together.values()}) > 1
+    (alone,) = engine.generate([requests[2]])
+    assert alone.text == together["r2"].text
+    (other,) = engine.generate([request("r2", 10, seed=99)])
+    assert other.text != alone.text
+    engine.close()
+
+
+def test_seeded_sampling_draws_from_the_model_s_distribution() -> None:
+    """Gumbel-max over many seeds gives the softmax frequencies at the temperature."""
+    import torch
+
+    from golong_eval.engines.transformers import _SeededSampler
+
+    logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
+    draws = torch.zeros(4)
+    sampler = _SeededSampler(0.5, 1.0, [1])
+    for _ in range(4000):
+        draws[int(sampler(None, logits).argmax())] += 1
+    assert torch.allclose(draws / 4000, torch.softmax(logits[0] / 0.5, 0), atol=0.03)
+
+
+def test_thinking_switch_reaches_the_chat_template() -> None:
+    engine = TransformersEngine.open(embedded_model(), EngineSettings(thinking="off"))
+    text = "".join(engine._rendered(request("a", 1)))
+    assert text.endswith("<think>\n\n</think>\n\n")
+    assert not engine._encode(request("a", 1)).opened_thinking  # type: ignore[union-attr]
+    engine.close()
+
+
+def test_thinking_opened_by_the_template_and_never_closed_is_unfinished(tmp_path: Path) -> None:
+    """Some templates write the opening tag themselves, so the answer alone does not show it."""
+    folder = tmp_path / "model"
+    shutil.copytree(embedded_model(), folder)
+    template = folder / "chat_template.jinja"
+    template.write_text(
+        "{% for m in messages %}<|im_start|>user\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "<|im_start|>assistant\n<think>\n"
+    )
+    engine = TransformersEngine.open(str(folder), EngineSettings())
+    (generation,) = engine.generate([request("<think>", 3)])
+    assert generation.thinking_unfinished
+    engine.close()
+
+
+def test_without_a_chat_template_the_prompt_is_taken_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(embedded_model(), folder)
+    (folder / "chat_template.jinja").unlink()
+    engine = TransformersEngine.open(str(folder), EngineSettings())
+    item = request("a", 3)
+    (generation,) = engine.generate([item])
+    assert generation.prompt_tokens == len(engine._tokenizer(item.prompt.text)["input_ids"])
+    engine.close()
+
+
+def break_nothing_there(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def break_weights(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+
+
+def break_config(folder: Path) -> None:
+    (folder / "config.json").write_text("{")
+
+
+def break_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{}")
+
+
+def break_shape(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["hidden_size"] = 128
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("damage", [break_nothing_there, break_weights, break_config, break_tokenizer, break_shape])
+def test_a_corrupt_checkpoint_is_told_in_two_lines(tmp_path: Path, damage: object) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(embedded_model(), folder)
+    damage(folder)  # type: ignore[operator]
+    with pytest.raises(ModelError) as caught:
+        open_engine("auto", str(folder), EngineSettings())
+    assert str(folder) in str(caught.value)
+    assert caught.value.hint
+
+
+def test_a_missing_checkpoint_is_told() -> None:
+    with pytest.raises(ModelError, match=r"no checkpoint folder at \./nowhere"):
+        resolve_engine("auto", "./nowhere")
+
+
+def test_unknown_engine_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        resolve_engine("transfomers", "x")
+    assert "did you mean 'transformers'?" in caught.value.hint
+
+
+@pytest.mark.parametrize("args", [{"batch": 4}, {"batch_size": "many"}, {"batch_size": 0}])
+def test_engine_arguments_are_checked(args: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        TransformersEngine.open(embedded_model(), EngineSettings(args=args))  # type: ignore[arg-type]
