@@ -118,7 +118,7 @@ class TransformersEngine:
         }
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
-        """Yield generations batch by batch; within a window of requests, longest first."""
+        """Yield generations batch by batch; within a window of requests, largest budget and longest prompt first."""
         stream = iter(requests)
         while window := list(itertools.islice(stream, self._batch_size * _WINDOW)):
             encoded: list[_Encoded] = []
@@ -128,7 +128,7 @@ class TransformersEngine:
                     yield outcome
                 else:
                     encoded.append(outcome)
-            encoded.sort(key=lambda item: len(item.ids), reverse=True)
+            encoded.sort(key=lambda item: (item.request.max_tokens, len(item.ids)), reverse=True)
             for batch in self._batches(encoded):
                 yield from self._run(batch)
 
@@ -188,14 +188,17 @@ class TransformersEngine:
         return ids
 
     def _batches(self, encoded: list[_Encoded]) -> Iterator[list[_Encoded]]:
-        batch: list[_Encoded] = []
-        for item in encoded:
-            # Sorted longest first, so the first of a batch sets its padded length.
-            if batch and (len(batch) == self._batch_size or (len(batch) + 1) * len(batch[0].ids) > self._batch_tokens):
-                yield batch
-                batch = []
-            batch.append(item)
-        if batch:
+        """Yield batches of one answer budget each: a batch runs until its largest budget is used up."""
+        for _, group in itertools.groupby(encoded, key=lambda item: item.request.max_tokens):
+            batch: list[_Encoded] = []
+            for item in group:
+                # Sorted longest first, so the first of a batch sets its padded length.
+                if len(batch) == self._batch_size or (
+                    batch and (len(batch) + 1) * len(batch[0].ids) > self._batch_tokens
+                ):
+                    yield batch
+                    batch = []
+                batch.append(item)
             yield batch
 
     def _run(self, batch: list[_Encoded]) -> Iterator[Generation]:
@@ -224,19 +227,19 @@ class TransformersEngine:
 
     def _forward(self, batch: list[_Encoded]) -> list[list[int]]:
         torch, settings = self._torch, self._settings
-        from transformers import GenerationConfig, LogitsProcessorList
+        transformers = require("transformers", "hf", "the transformers engine")
 
         longest = max(len(item.ids) for item in batch)
         padding = [longest - len(item.ids) for item in batch]
         ids = [[self._pad] * pad + item.ids for pad, item in zip(padding, batch, strict=True)]
         mask = [[0] * pad + [1] * len(item.ids) for pad, item in zip(padding, batch, strict=True)]
-        processors = LogitsProcessorList()
+        processors = transformers.LogitsProcessorList()
         if settings.temperature > 0:
             processors.append(
                 _SeededSampler(settings.temperature, settings.top_p, [item.request.seed for item in batch])
             )
-        config = GenerationConfig(
-            max_new_tokens=max(item.request.max_tokens for item in batch),
+        config = transformers.GenerationConfig(
+            max_new_tokens=batch[0].request.max_tokens,
             do_sample=False,  # _SeededSampler draws; what is left is to take the best
             eos_token_id=sorted(self._eos) or None,
             pad_token_id=self._pad,
@@ -252,7 +255,6 @@ class TransformersEngine:
         return rows
 
     def _generation(self, item: _Encoded, new: list[int]) -> Generation:
-        new = new[: item.request.max_tokens]
         end = next((index for index, token in enumerate(new) if token in self._eos), None)
         answer = new if end is None else new[:end]
         # Thinking tags are special tokens in some tokenizers, and must be kept; every other special token goes.

@@ -1,6 +1,6 @@
 """From a checkpoint and tasks to a table: plan, generate, score, store."""
 
-from golong_eval.harness.evaluate import evaluate
+from golong_eval.harness.evaluation import evaluate
 from golong_eval.harness.plan import Plan, TaskPlan, plan_run
 from golong_eval.harness.progress import Progress
 from golong_eval.harness.results import Results, TaskResult

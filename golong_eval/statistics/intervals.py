@@ -162,4 +162,6 @@ def _cluster_sums(
         raise ValueError("scores must be finite and not empty")
     numbers: dict[Hashable, int] = {}
     labels = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters])
-    return np.bincount(labels, weights=values), np.bincount(labels).astype(np.float64)
+    sums: NDArray[np.float64] = np.bincount(labels, weights=values).astype(np.float64)
+    sizes: NDArray[np.float64] = np.bincount(labels).astype(np.float64)
+    return sums, sizes
