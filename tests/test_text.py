@@ -95,7 +95,9 @@ def test_homoglyphs_are_other_letters():
     assert fold("Ο") != fold("O")  # Greek, Latin
 
 
-@pytest.mark.parametrize("line", ["- D3", "* D3", "• D3", "**D3**", "`D3`", '"D3"', "“D3”", "「D3」", "D3.", "D3。", "- **`D3`**."])
+@pytest.mark.parametrize(
+    "line", ["- D3", "* D3", "• D3", "**D3**", "`D3`", '"D3"', "“D3”", "「D3」", "D3.", "D3。", "- **`D3`**."]
+)
 def test_decoration_is_dropped(line):
     assert bare(clean(line)) == "D3"
 
@@ -106,7 +108,19 @@ def test_what_is_no_decoration_stays(line):
 
 
 @pytest.mark.parametrize(
-    "form", ["{n}. {x}", "{n}) {x}", "({n}) {x}", "{n}、{x}", "{c}{x}", "({a}) {x}", "{h}、{x}", "（{h}）{x}", "**{n}.** {x}", "- {n}. {x}"]
+    "form",
+    [
+        "{n}. {x}",
+        "{n}) {x}",
+        "({n}) {x}",
+        "{n}、{x}",
+        "{c}{x}",
+        "({a}) {x}",
+        "{h}、{x}",
+        "（{h}）{x}",
+        "**{n}.** {x}",
+        "- {n}. {x}",
+    ],
 )
 def test_numbering_in_sequence_is_dropped(form):
     gold = GoldItems(["D3", "D1", "D7"])
@@ -152,7 +166,7 @@ def test_gold_against_itself_is_complete_and_in_order(items):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028", "\u2029", "\x85", "\n\n \n"])
 def test_every_line_break_parts_items(end):
-    assert content_lines(f"D1{end}D2{end}D1") == ["D1", "D2"]
+    assert content_lines(f"D1{end}D2{end}D1") == ["D1", "D2", "D1"]
 
 
 def test_fences_and_rules_are_no_items():
@@ -160,7 +174,8 @@ def test_fences_and_rules_are_no_items():
 
 
 @pytest.mark.parametrize(
-    "text", ["the answer is e0", "Answer: e0", "So, the final answer is: e0", "答案是e0", "正确答案：e0", "因此，答案为 e0"]
+    "text",
+    ["the answer is e0", "Answer: e0", "So, the final answer is: e0", "答案是e0", "正确答案：e0", "因此，答案为 e0"],
 )
 def test_lead_ins_are_dropped(text):
     assert drop_lead_in(bare(clean(text))) == "e0"
@@ -179,16 +194,35 @@ def test_language():
     assert detect_language("") == "en"
 
 
-_LONG = ["(", "1", " ", '"', "\\boxed{", "[Answer]", ".", "*", "**a ", "`a", "\n", "<answer>", "<think>", "- ", "1. ", "： ", "²a", "“"]
+_LONG = [
+    "(",
+    "1",
+    " ",
+    '"',
+    "\\boxed{",
+    "[Answer]",
+    ".",
+    "*",
+    "**a ",
+    "`a",
+    "\n",
+    "<answer>",
+    "<think>",
+    "- ",
+    "1. ",
+    "： ",
+    "²a",
+    "“",
+]
 
 
 @pytest.mark.parametrize("piece", _LONG)
 def test_long_text_takes_linear_time(piece):
-    text = piece * (10**6 // len(piece))
+    text = piece * (200_000 // len(piece))
     started = time.perf_counter()
     remove_thinking(text, require_think=True)
     area = answer_area(text)
     GoldItems(["D1"]).read(area)
     boxes(text)
     drop_lead_in(fold(text))
-    assert time.perf_counter() - started < 20  # a second or so; anything quadratic takes hours
+    assert time.perf_counter() - started < 5  # a second or so; anything quadratic takes hours

@@ -18,6 +18,7 @@ from golong_eval.engines import Engine, EngineSettings, GenerationRequest, Scrip
 from golong_eval.errors import ModelError
 from golong_eval.harness.aggregate import Key, aggregate_task
 from golong_eval.harness.environment import describe_environment
+from golong_eval.harness.golds import check_golds
 from golong_eval.harness.progress import OnProgress, Progress
 from golong_eval.harness.resolve import ResolvedRun, open_run, resolve_run
 from golong_eval.harness.results import Results
@@ -151,7 +152,9 @@ def _store_samples(run: ResolvedRun, folder: RunFolder, on_progress: OnProgress)
             ):
                 writer.write(sample)
         folder.write_json("build.json", {"dropped": run.sources.dropped})
-    return list(read_samples(folder.samples))
+    samples = list(read_samples(folder.samples))
+    check_golds(samples, run.catalogue.specs)
+    return samples
 
 
 def _generate(

@@ -1,0 +1,45 @@
+"""Run every gold through its reward before a model is asked anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from golong_eval.errors import DataError
+from golong_eval.rewards import ScoreRequest, chance_level, render_gold, score_batch
+from golong_eval.schema import Sample
+from golong_eval.tasks import TaskSpec
+
+__all__ = ["check_golds"]
+
+
+def check_golds(samples: Sequence[Sample], specs: Mapping[str, TaskSpec]) -> None:
+    """Score each gold as an answer, with everything that scoring will need.
+
+    Hours of generation must not end in a scorer that lacks a package, or in a gold that no answer can reach.
+
+    Raises:
+        DataError: A gold does not fit its task's metric, or does not score 1.0.
+        MissingExtraError: Scoring needs a package that is not installed.
+    """
+    requests = []
+    for sample in samples:
+        metric = specs[sample.task].metric
+        try:
+            chance_level(metric.name, sample.gold, sample.metadata.candidates)
+            requests.append(
+                ScoreRequest(
+                    metric=metric,
+                    response=render_gold(sample.gold),
+                    gold=sample.gold,
+                    language=sample.metadata.language,
+                    question=sample.question,
+                )
+            )
+        except DataError as error:
+            raise DataError(f"sample {sample.id!r}: {error}", error.hint) from error
+    for sample, result in zip(samples, score_batch(requests), strict=True):
+        if result.value != 1.0:
+            raise DataError(
+                f"sample {sample.id!r}: its own gold scores {result.value} ({result.reason or result.status})",
+                "check the samples with: golong tasks validate FILE.jsonl",
+            )

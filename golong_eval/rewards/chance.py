@@ -1,0 +1,62 @@
+"""What the best guess earns that knows the metric and the candidates, and nothing of the content."""
+
+from __future__ import annotations
+
+import math
+
+from golong_eval.errors import DataError
+from golong_eval.rewards.golds import coerce_gold
+from golong_eval.schema import Gold, ItemsGold, OrderGold, RankingGold
+from golong_eval.text import GoldItems
+
+__all__ = ["chance_level"]
+
+
+def chance_level(metric: str, gold: Gold, candidates: int | None = None) -> float | None:
+    """Return the expected reward of the best content-free guess, or None where it needs the candidates.
+
+    With N candidates and n gold items:
+
+    - ``accuracy``: 1 / N.
+    - ``sub_em``: 1 / N, each item's label guessed among the N by itself.
+    - ``f1``: 2n / (N + n), which naming every candidate earns.
+    - ``ndcg``: the expectation over all orders of the right items. With gains g_i = n + 1 - i and discounts
+      d_r = 1 / log2(r + 1) it is ``(sum g)(sum d) / (n sum g_i d_i)``: 0.87 at n = 4, 0.83 at n = 12. (The reversed
+      list of four earns 0.749; a single item has one order and earns 1.)
+    - ``pairwise_accuracy``: 1/2; with a single gold item, which is scored by exact match, 0.
+    - ``exact_match``, ``math_verify``, ``iou``, ``rouge_l``: 0.
+
+    Args:
+        metric: Name of the metric.
+        gold: The sample's gold.
+        candidates: How many labels or choices an answer can name, where the question lists them.
+
+    Raises:
+        UnknownNameError: No such metric.
+        DataError: The gold does not fit the metric, or there are fewer candidates than gold items.
+
+    >>> chance_level("f1", ItemsGold(items=("D1", "D2")), 6)
+    0.5
+    >>> round(chance_level("ndcg", RankingGold(items=("a", "b", "c", "d"))), 2)
+    0.87
+    """
+    gold = coerce_gold(metric, gold)
+    if candidates is not None and candidates < 1:
+        raise DataError(f"there can't be {candidates} candidates", "give the number of labels that an answer can name")
+    if metric in ("accuracy", "sub_em"):
+        return None if candidates is None else 1 / candidates
+    if not isinstance(gold, ItemsGold | RankingGold | OrderGold):
+        return 0.0
+    n = len(GoldItems(gold.items))
+    if metric == "pairwise_accuracy":
+        return 0.5 if n > 1 else 0.0
+    if metric == "ndcg":
+        discounts = [1 / math.log2(rank + 1) for rank in range(1, n + 1)]
+        gains = range(n, 0, -1)
+        ideal = math.fsum(gain * discount for gain, discount in zip(gains, discounts, strict=True))
+        return sum(gains) * math.fsum(discounts) / (n * ideal)
+    if candidates is None:
+        return None
+    if candidates < n:
+        raise DataError(f"{candidates} candidates for {n} gold items", "count every label that an answer can name")
+    return 2 * n / (candidates + n)

@@ -1,0 +1,84 @@
+r"""The child that compares expressions with math_verify: ``python -m golong_eval.rewards.math_worker``.
+
+One JSON line in, one JSON line out; nothing else is ever written to its output. It limits its own memory, and dies
+by itself when an item takes much longer than the parent waits, so that no orphan burns a core.
+
+    in:  {"gold": "\\frac{1}{2}", "answer": "0.5", "seconds": 5.0}
+    out: {"equal": true, "gold_read": true, "answer_read": true}   or   {"error": "..."}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import IO, Any
+
+__all__ = ["main"]
+
+MEMORY_BYTES = 2 << 30
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # not on this system
+        return
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _alarm(seconds: float) -> None:
+    import signal
+
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _compare(gold: str, answer: str) -> dict[str, Any]:
+    from math_verify import parse, verify
+
+    # A box is how both sides enter the published reward. The limits of math_verify are off: the parent has its own.
+    read = [parse(rf"\boxed{{{text}}}", parsing_timeout=None) for text in (gold, answer)]
+    proper = [any(not isinstance(value, str) for value in values) for values in read]
+    equal = all(proper) and verify(read[0], read[1], timeout_seconds=None)
+    return {"equal": bool(equal), "gold_read": proper[0], "answer_read": proper[1]}
+
+
+def _serve(source: IO[bytes], sink: IO[bytes]) -> None:
+    for line in iter(source.readline, b""):
+        request = json.loads(line)
+        _alarm(2 * request["seconds"] + 5)
+        try:
+            reply = _compare(request["gold"], request["answer"])
+        except MemoryError:
+            reply = {"error": "out of memory"}
+        except (Exception, RecursionError) as error:  # noqa: BLE001  # reported to the parent, item by item
+            reply = {"error": f"{type(error).__name__}: {error}"[:200]}
+        _alarm(0)
+        sink.write(json.dumps(reply).encode() + b"\n")
+        sink.flush()
+
+
+def main() -> None:
+    """Serve requests from standard input until it ends."""
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not look like a reply
+    _limit_memory()
+    try:
+        import math_verify  # noqa: F401  # loaded before the first item, whose time is limited
+
+        ready: dict[str, Any] = {"ready": True}
+    except Exception as error:  # noqa: BLE001  # the parent reports it
+        ready = {"ready": False, "error": f"{type(error).__name__}: {error}"}
+    sink.write(json.dumps(ready).encode() + b"\n")
+    sink.flush()
+    if ready["ready"]:
+        _serve(sys.stdin.buffer, sink)
+
+
+if __name__ == "__main__":
+    main()
