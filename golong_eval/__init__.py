@@ -1,4 +1,4 @@
-"""golong-eval: long-context evaluation, rewards and training on nine capabilities.
+r"""golong-eval: long-context evaluation, rewards and training on nine capabilities.
 
     >>> import golong_eval
     >>> golong_eval.score("ndcg", "[Answer]\\nD2\\nD1", ["D2", "D1"]).value

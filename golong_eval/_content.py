@@ -26,4 +26,6 @@ def content_path(name: str) -> Path:
     for root in (_PACKAGE / "_content", _PACKAGE.parent):
         if (path := root / name).exists():
             return path
-    raise GolongError(f"this installation lacks its content folder {name!r}", "pip install --force-reinstall golong-eval")
+    raise GolongError(
+        f"this installation lacks its content folder {name!r}", "pip install --force-reinstall golong-eval"
+    )

@@ -1,0 +1,81 @@
+"""T2: which of four statements stands in the documents, word for word?
+
+Proof: the right one is a sentence of the context; the other three are real sentences from elsewhere in the
+corpus (of the same document where it has more, and of about the same length), and none of them stands in the
+context, in any case or line breaking. The letter is drawn uniformly, and so is the right one's rank by length.
+"""
+
+from __future__ import annotations
+
+import random
+
+from golong_eval.schema import TextGold
+from golong_eval.tasks.build.context import Context, Drops, Place
+from golong_eval.tasks.build.draft import Draft, TaskBuilder, Wording
+from golong_eval.tasks.build.sentences import Sentence
+
+__all__ = ["BUILDER", "build"]
+
+LETTERS = "ABCD"
+QUESTION = Wording(
+    en=(
+        "Exactly one of the four statements below stands in the documents word for word (line breaks folded into "
+        "spaces). Which one? Answer with its letter.\n\n{statements}"
+    ),
+    zh="下面四句话中，只有一句逐字出现在文档中。是哪一句？请回答其字母。\n\n{statements}",
+)
+
+
+def build(context: Context, rng: random.Random, drops: Drops) -> Draft | None:
+    """Make one question, or return None when no sentence is left to try."""
+    for unit, sentence in context.draw(rng):
+        if not context.quote_fits(sentence.quote):
+            drops["sentence too long for the length"] += 1
+            continue
+        if not context.occurs_once(sentence.quote):
+            drops["sentence stands in more than one place"] += 1
+            continue
+        wrong = _wrong_statements(context, unit, sentence, rng)
+        if wrong is None:
+            drops["too few sentences of fitting length outside the context"] += 1
+            continue
+        letter = rng.randrange(len(LETTERS))
+        statements = [*wrong[:letter], sentence.quote, *wrong[letter:]]
+        listed = "\n".join(f"{name}. {statement}" for name, statement in zip(LETTERS, statements, strict=True))
+        return Draft(
+            QUESTION.fill(context.language, statements=listed),
+            TextGold(answers=(LETTERS[letter],)),
+            [Place(unit, sentence.start, sentence.end)],
+            candidates=len(LETTERS),
+        )
+    return None
+
+
+def _wrong_statements(context: Context, unit: int, sentence: Sentence, rng: random.Random) -> list[str] | None:
+    """Return three sentences from outside, so that by length the right one is as often first, second, third or last.
+
+    The three nearest in length would lie on both sides of it, and the statement of middling length would be a
+    better guess than chance.
+    """
+    source = context.units[unit].source
+    wanted = len(sentence.quote)
+    ranked = sorted(
+        {outside for outside in context.outside if context.quote_fits(outside.quote)},
+        key=lambda outside: (abs(len(outside.quote) - wanted) * (1 if outside.source == source else 2), outside),
+    )
+    shorter = rng.randrange(len(LETTERS))
+    room = {True: shorter, False: len(LETTERS) - 1 - shorter}
+    chosen: dict[str, str] = {}
+    for outside in ranked:
+        side, folded = len(outside.quote) <= wanted, outside.quote.lower()
+        if room[side] and folded not in chosen and context.count(folded) == 0:
+            chosen[folded] = outside.quote
+            room[side] -= 1
+    if any(room.values()):
+        return None
+    wrong = list(chosen.values())
+    rng.shuffle(wrong)
+    return wrong
+
+
+BUILDER = TaskBuilder(build, version=1, wordings=(QUESTION,), quotes=4)
