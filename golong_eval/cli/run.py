@@ -18,17 +18,13 @@ def run(
         str | None, typer.Option(help="Folder of documents to build the tasks from. Default: pydoc.")
     ] = None,
     length: Annotated[str, typer.Option(help="Tokens of a built prompt: 512 to 1M.")] = "4k",
-    tokenizer: Annotated[
-        str | None, typer.Option(help="Tokenizer that counts them. Default: the model's own.")
-    ] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="Tokenizer that counts them. Default: the model's own.")] = None,
     context: Annotated[str, typer.Option(help="full; none (no documents); evidence (only those needed).")] = "full",
     engine: Annotated[str, typer.Option(help="auto, transformers or scripted.")] = "auto",
     engine_arg: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Argument of the engine; may be repeated.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="Samples of each task. Default: 20 built, all of a file.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Samples of each task. Default: 20 built, all of a file.")] = None,
     repeats: Annotated[int, typer.Option(help="Answers to each sample (needs a temperature).")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of building, sampling and intervals.")] = 0,
     thinking: Annotated[str, typer.Option(help="on, off, or auto: as the chat template has it.")] = "auto",
@@ -36,9 +32,7 @@ def run(
     top_p: Annotated[float, typer.Option(help="Nucleus sampling.")] = 1.0,
     max_tokens: Annotated[int | None, typer.Option(help="Budget of an answer. Default: the task's.")] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
-    include: Annotated[
-        list[str] | None, typer.Option(help="Folder with tasks of your own; may be repeated.")
-    ] = None,
+    include: Annotated[list[str] | None, typer.Option(help="Folder with tasks of your own; may be repeated.")] = None,
     output_dir: Annotated[str, typer.Option(help="Where runs are kept.")] = "runs",
     resume: Annotated[bool, typer.Option(help="Go on with the last run of these settings.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would be run; load no model, write nothing.")] = False,

@@ -121,9 +121,7 @@ def _open(run: ResolvedRun, golds: dict[str, str], on_progress: OnProgress) -> E
         args=settings.engine_args,
     )
     if run.engine == "scripted":
-        return ScriptedEngine.open(
-            run.model, engine_settings, gold=lambda request: golds[request.sample_id]
-        )
+        return ScriptedEngine.open(run.model, engine_settings, gold=lambda request: golds[request.sample_id])
     return open_engine(run.engine, run.model, engine_settings)
 
 
