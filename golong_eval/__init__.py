@@ -1,7 +1,7 @@
 r"""golong-eval: long-context evaluation, rewards and training on nine capabilities.
 
     >>> import golong_eval
-    >>> golong_eval.score("ndcg", "[Answer]\\nD2\\nD1", ["D2", "D1"]).value
+    >>> golong_eval.score("ndcg", "[Answer]\nD2\nD1", ["D2", "D1"]).value
     1.0
 
 Names are imported when they are first used, so that ``import golong_eval`` is cheap.
