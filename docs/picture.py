@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +22,7 @@ def main() -> None:
     run, out = (Path(argument) for argument in sys.argv[1:3])
     results = Results.model_validate_json((run / "results.json").read_bytes())
     lines = results_text(results).splitlines()[:-1]  # without the folder, which is this machine's
-    console = Console(record=True, width=max(map(len, lines)) + 1, file=Path("/dev/null").open("w"))
+    console = Console(record=True, width=max(map(len, lines)) + 1, file=StringIO())
     console.print(Text("$ make eval\n" + "\n".join(lines)))
     drawn = console.export_svg(title="golong run")
     # rich points to fonts on a server; the picture loads nothing.

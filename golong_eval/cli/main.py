@@ -59,7 +59,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == _INTERRUPTED:  # typer turns a Ctrl-C into this code
-        _tell("interrupted; what was finished is kept", "run the same command with --resume to go on")
+        resumable = arguments[:1] == ["run"]
+        _tell(
+            "interrupted" + ("; what was finished is kept" if resumable else ""),
+            "run the same command with --resume to go on" if resumable else "",
+        )
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from golong_eval import __version__
 from golong_eval.engines import Engine, EngineSettings, GenerationRequest, ScriptedEngine, open_engine
-from golong_eval.errors import ModelError
+from golong_eval.errors import ConfigError, ModelError
 from golong_eval.harness.aggregate import Key, aggregate_task
 from golong_eval.harness.environment import describe_environment
 from golong_eval.harness.golds import check_golds
@@ -80,34 +80,38 @@ def evaluate(
         ``evaluate(model="path/to/checkpoint", tasks="all", length="8k").tasks``
     """
     engine, values["model"] = _given_engine(model)
-    if engine is not None:
-        values["engine"] = "scripted" if isinstance(engine, ScriptedEngine) else engine.name
     if settings is None:
         settings = RunSettings.make(**values)
     elif given := {key for key, value in values.items() if value is not None}:
         raise TypeError(f"give settings, or keyword arguments such as {min(given)}, not both")
-    run = resolve_run(settings)
-    with open_run(run) as folder:
+    run = resolve_run(settings, given_engine=None if engine is None else engine.name)
+    with open_run(run) as folder, contextlib.ExitStack() as stack:
         golds: dict[str, str] = {}
-        engine = engine or _open(run, golds, on_progress)
-        with contextlib.closing(engine):
-            _check_length(run, engine)
-            folder.write_json("env.json", describe_environment(engine))
-            samples = _store_samples(run, folder, on_progress)
-            golds.update((sample.id, render_gold(sample.gold)) for sample in samples if run.model == "gold")
-            _generate(run, folder, engine, samples, on_progress)
+        if engine is None:
+            # What the caller opened is the caller's to close.
+            engine = stack.enter_context(contextlib.closing(_open(run, golds, on_progress)))
+        _check_length(run, engine)
+        folder.write_json("env.json", describe_environment(engine))
+        samples = _store_samples(run, folder, on_progress)
+        golds.update((sample.id, render_gold(sample.gold)) for sample in samples if run.model == "gold")
+        _generate(run, folder, engine, samples, on_progress)
         return _score(run, folder, samples, on_progress)
 
 
 def _given_engine(model: object) -> tuple[Engine | None, str | None]:
     if model is None or isinstance(model, str | Path):
         return None, None if model is None else str(model)
-    if callable(model):
-        function = model
-        name = getattr(function, "__name__", type(function).__name__)
-        return ScriptedEngine(lambda request: function(request.prompt.text), name=name), name
-    engine: Engine = model  # type: ignore[assignment]  # a protocol: whatever has its methods
-    return engine, engine.name
+    if all(hasattr(model, name) for name in ("name", "max_length", "describe", "generate", "close")):
+        engine: Engine = model  # type: ignore[assignment]  # a protocol: whatever has its attributes
+        return engine, engine.name
+    if not callable(model) or hasattr(model, "generate"):
+        raise ConfigError(
+            f"a model is a checkpoint, an engine or a function from prompt to answer, not {type(model).__name__}",
+            "give the path of the checkpoint",
+        )
+    function: Callable[[str], str] = model
+    name = getattr(function, "__name__", type(function).__name__)
+    return ScriptedEngine(lambda request: function(request.prompt.text), name=name), name
 
 
 def _open(run: ResolvedRun, golds: dict[str, str], on_progress: OnProgress) -> Engine:

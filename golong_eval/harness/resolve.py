@@ -58,26 +58,30 @@ class ResolvedRun:
         return spec.max_tokens + (THINKING_TOKENS if self.settings.thinking == "on" else 0)
 
 
-def resolve_run(settings: RunSettings) -> ResolvedRun:
-    """Settle a run's choices, and check what scoring will need, before a model is loaded.
+def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> ResolvedRun:
+    """Settle a run's choices before a model is loaded.
+
+    Args:
+        settings: As the user gave them.
+        given_engine: Name of the engine that the caller has opened already, if so.
 
     Raises:
         ConfigError: A setting names something that does not exist.
-        MissingExtraError: Scoring will need a package that is not installed.
     """
     scripted = settings.engine == "scripted"
     model = settings.model or (SCRIPTS[0] if scripted else embedded_model())
-    engine, reason = resolve_engine(settings.engine, model)
+    engine, reason = (given_engine, "as given") if given_engine else resolve_engine(settings.engine, model)
     catalogue = load_catalogue(settings.include)
     sources = resolve_sources(settings, catalogue)
-    tokenizer = settings.tokenizer or ("embedded" if scripted or settings.model is None else model)
+    tokenizer = settings.tokenizer or ("embedded" if scripted or given_engine or settings.model is None else model)
     identity = settings.masked() | {
         "engine": engine,
         "model": "embedded" if settings.model is None and not scripted else model,
         "golong_eval": __version__,
         "task_identities": {
             task: f"{spec.version} {spec.prompt_hash} {spec.metric}"
-            for task in [*sources.built, *sources.examples]
+            # What tasks a file holds shows when it is read.
+            for task in (catalogue.specs if sources.files else [*sources.built, *sources.examples])
             for spec in [catalogue.specs[task]]
         },
         "checkpoint": _fingerprint(Path(model)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from golong_eval import evaluate
 from golong_eval.engines import GenerationRequest, ScriptedEngine
 from golong_eval.errors import ConfigError, DataError, ModelError, ResumeError, UnknownNameError
 from golong_eval.harness import Results, RunSettings, plan_run
-from golong_eval.schema import sha256_text
+from golong_eval.schema import Generation, sha256_text
 from golong_eval.statistics import wilson_interval
 from golong_eval.tasks import load_catalogue, read_samples
 
@@ -238,3 +239,35 @@ def test_a_plan_counts_what_a_run_does(tmp_path: Path) -> None:
     lengths = [sample.metadata.length for sample in read_samples(Path(results.run) / "samples.jsonl")]
     assert sum(row.prompt_tokens for row in plan.tasks) == sum(length or 0 for length in lengths)
     assert max(row.longest for row in plan.tasks) <= 1024
+
+
+class _Fixed:
+    """An engine of the user's own."""
+
+    name = "fixed"
+    max_length = None
+    closed = False
+
+    def describe(self) -> dict[str, str]:
+        return {"version": "1"}
+
+    def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
+        for request in requests:
+            yield Generation(sample_id=request.sample_id, repeat=request.repeat, text="Ada", finish_reason="stop")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_an_engine_of_one_s_own_is_used_and_left_open(tmp_path: Path, samples_file: Path) -> None:
+    engine = _Fixed()
+    results = evaluate(model=engine, tasks=samples_file, output_dir=tmp_path / "runs")
+    assert (results.engine, results.model, results["t1"].mean) == ("fixed", "fixed", 1.0)
+    assert not engine.closed
+    assert evaluate(model=engine, tasks="t1", length="1k", limit=1, output_dir=tmp_path / "runs")["t1"].n == 1
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    for thing in (3, object()):
+        with pytest.raises(ConfigError, match="a model is a checkpoint"):
+            evaluate(model=thing, output_dir=tmp_path)  # type: ignore[arg-type]

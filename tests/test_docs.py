@@ -1,0 +1,74 @@
+"""What the README and the guides tell people to type works, in the order in which they tell it."""
+
+from __future__ import annotations
+
+import pydoc_data.topics
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from golong_eval.cli.main import main
+from golong_eval.engines import embedded_model
+
+ROOT = Path(__file__).parents[1]
+SMALL = ["--limit", "1", "--max-tokens", "4"]
+
+
+def commands(text: str) -> list[str]:
+    """The `golong` command lines of indented blocks and inline code, without their comments."""
+    lines = re.findall(r"^ {4}(golong [^\n#]+)", text, re.MULTILINE)
+    return [part.strip() for line in lines for part in line.split("&&")]
+
+
+def as_run_here(command: str, papers: Path) -> list[str]:
+    """The same command with a checkpoint and documents of this machine, and as little to do as possible."""
+    command = command.replace("path/to/checkpoint", embedded_model()).replace("~/papers", str(papers))
+    command = re.sub(r"--length \w+", "--length 1k", command).replace("--per-task 20", "--per-task 1")
+    words = shlex.split(command)[1:]
+    return words + (SMALL if words[0] == "run" and "scripted" not in words else [])
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Path:
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    for name in ("compound", "typesseq", "formatstrings", "import", "execmodel", "debugger", "naming", "with"):
+        (folder / f"{name}.md").write_text(pydoc_data.topics.topics[name])
+    return folder
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", ["README.md", "docs/tasks.md"])
+def test_the_commands_of_a_page_run_in_order(
+    page: str, papers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = commands((ROOT / page).read_text())
+    assert len(found) >= 2
+    for command in found:
+        with pytest.raises(SystemExit) as ended:
+            main(as_run_here(command, papers))
+        assert not ended.value.code, (command, capsys.readouterr().err)
+
+
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        shrunk = block.replace("path/to/checkpoint", embedded_model()).replace('"8k"', '"1k", limit=1, max_tokens=4')
+        exec(compile(shrunk, "README.md", "exec"), {})
+        for line in block.splitlines():
+            expression, _, value = line.partition("  # ")
+            if value:
+                assert eval(expression.strip(), {"score": __import__("golong_eval").score}) == float(value)
+
+
+def test_every_file_that_the_readme_links_to_exists() -> None:
+    for page in ("README.md", "CONTRIBUTING.md", "docs/tasks.md", "docs/architecture.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
+            assert ((ROOT / page).parent / target).exists(), (page, target)
