@@ -38,7 +38,7 @@ print("RESULT " + json.dumps([out[0, size:].tolist(), size]))
 def test_vllm_and_transformers_agree_on_the_embedded_checkpoint(tmp_path) -> None:
     results = []
     for name, code in (("vllm", CODE), ("reference", REFERENCE)):
-        script = tmp_path / f"{name}.py"
+        script = tmp_path / f"by_{name}.py"
         script.write_text(code)
         run = subprocess.run(
             [sys.executable, str(script), embedded_model()],
