@@ -64,7 +64,7 @@ def _build(options: argparse.Namespace) -> str:
 
 
 def _whole_corpus(documents: str) -> str:
-    from golong_eval.tasks.build.corpus import open_corpus
+    from golong_eval.tasks.builders.corpus import open_corpus
 
     corpus = open_corpus(documents)
     size = sum((corpus.root / name).stat().st_size for name in corpus.names) if corpus.root else 0

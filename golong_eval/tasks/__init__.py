@@ -1,8 +1,8 @@
 """The nine tasks: what they are, their worked examples, and the builders that make samples from documents."""
 
 from golong_eval.faults import Fault
-from golong_eval.tasks.build import BUILDERS, BuildReport, BuildRun, build_samples, load_tokenizer, parse_length
 from golong_eval.tasks.build_file import build_to_file
+from golong_eval.tasks.builders import BUILDERS, BuildReport, BuildRun, build_samples, load_tokenizer, parse_length
 from golong_eval.tasks.catalogue import Catalogue, Example, load_catalogue, load_tasks
 from golong_eval.tasks.samples import SampleWriter, read_samples, samples_hash
 from golong_eval.tasks.scaffold import create_task

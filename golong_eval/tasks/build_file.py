@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from golong_eval.errors import DocumentError, StorageError
-from golong_eval.tasks.build import BUILDERS, BuildReport, build_samples, load_tokenizer, parse_length
+from golong_eval.tasks.builders import BUILDERS, BuildReport, build_samples, load_tokenizer, parse_length
 from golong_eval.tasks.catalogue import load_catalogue
 from golong_eval.tasks.samples import SampleWriter
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golong_eval.errors import ConfigError, DocumentError, UnknownNameError
-from golong_eval.tasks.build import Tokenizer, build_samples, length_label, load_tokenizer, parse_length, readers
-from golong_eval.tasks.build import tokenizer as tokenizer_module
+from golong_eval.tasks.builders import Tokenizer, build_samples, length_label, load_tokenizer, parse_length, readers
+from golong_eval.tasks.builders import tokenizer as tokenizer_module
 
 PROSE = (
     "The {0} was built by a quiet engineer who wanted to {0} the river. It took years before the {0} was open to the "
@@ -22,7 +22,7 @@ PROSE = (
 )
 SCRIPT = """
 import hashlib, sys
-from golong_eval.tasks.build import BUILDERS, build_samples, load_tokenizer
+from golong_eval.tasks.builders import BUILDERS, build_samples, load_tokenizer
 from golong_eval.tasks.catalogue import load_tasks
 run = build_samples("pydoc", tasks=list(BUILDERS), length=2048, per_task=2, seed=7,
                     tokenizer=load_tokenizer(sys.argv[1]), specs=load_tasks())

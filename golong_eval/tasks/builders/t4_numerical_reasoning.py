@@ -11,9 +11,9 @@ import random
 import re
 
 from golong_eval.schema import NumberGold
-from golong_eval.tasks.build.blanks import Blank, blank_number
-from golong_eval.tasks.build.context import Context, Drops
-from golong_eval.tasks.build.draft import Draft, TaskBuilder, Wording, label_list
+from golong_eval.tasks.builders.blanks import Blank, blank_number
+from golong_eval.tasks.builders.context import Context, Drops
+from golong_eval.tasks.builders.draft import Draft, TaskBuilder, Wording, label_list
 
 __all__ = ["BUILDER", "build"]
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from golong_eval.tasks.build.context import Context, Drops, Place
-from golong_eval.tasks.build.draft import BLANK
-from golong_eval.tasks.build.sentences import Sentence
-from golong_eval.tasks.build.terms import is_term, zh_words
+from golong_eval.tasks.builders.context import Context, Drops, Place
+from golong_eval.tasks.builders.draft import BLANK
+from golong_eval.tasks.builders.sentences import Sentence
+from golong_eval.tasks.builders.terms import is_term, zh_words
 
 __all__ = ["Blank", "blank_number", "blank_term"]
 

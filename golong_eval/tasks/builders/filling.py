@@ -1,6 +1,6 @@
 """Fill contexts with whole documents and sections, drawn in a seeded order, up to a budget of tokens.
 
-A document longer than a unit is split (see `golong_eval.tasks.build.sections`), and a context takes a run of its
+A document longer than a unit is split (see `golong_eval.tasks.builders.sections`), and a context takes a run of its
 units that starts at a drawn place; only when all documents have given their share come the rest of the units. The
 last unit is cut at a paragraph so that the budget is used up. What was not taken supplies the sentences that stand
 outside the context.
@@ -18,13 +18,13 @@ from typing import Literal
 
 from golong_eval.errors import DocumentError
 from golong_eval.schema import Language
-from golong_eval.tasks.build.context import SEPARATOR, Context, OutsideSentence, Unit
-from golong_eval.tasks.build.corpus import Corpus, SourceDocument
-from golong_eval.tasks.build.lengths import MIN_LENGTH, length_label
-from golong_eval.tasks.build.prompt_lengths import Budget
-from golong_eval.tasks.build.sections import Span, split
-from golong_eval.tasks.build.sentences import sentences
-from golong_eval.tasks.build.tokenizer import Tokenizer
+from golong_eval.tasks.builders.context import SEPARATOR, Context, OutsideSentence, Unit
+from golong_eval.tasks.builders.corpus import Corpus, SourceDocument
+from golong_eval.tasks.builders.lengths import MIN_LENGTH, length_label
+from golong_eval.tasks.builders.prompt_lengths import Budget
+from golong_eval.tasks.builders.sections import Span, split
+from golong_eval.tasks.builders.sentences import sentences
+from golong_eval.tasks.builders.tokenizer import Tokenizer
 from golong_eval.tasks.spec import render_document
 
 __all__ = ["Filler"]

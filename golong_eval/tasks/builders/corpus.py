@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from golong_eval.errors import DocumentError
 from golong_eval.schema import Language
-from golong_eval.tasks.build import readers
-from golong_eval.tasks.build.sections import Span, first_heading, split
-from golong_eval.tasks.build.terms import document_language
+from golong_eval.tasks.builders import readers
+from golong_eval.tasks.builders.sections import Span, first_heading, split
+from golong_eval.tasks.builders.terms import document_language
 
 __all__ = ["Corpus", "SourceDocument", "open_corpus"]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from golong_eval.schema import Language
-from golong_eval.tasks.build.sections import fenced
-from golong_eval.tasks.build.terms import fold
+from golong_eval.tasks.builders.sections import fenced
+from golong_eval.tasks.builders.terms import fold
 
 __all__ = ["Sentence", "paragraphs", "sentences"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 
 from golong_eval.schema import OrderGold
-from golong_eval.tasks.build.context import Context, Drops, Place
-from golong_eval.tasks.build.draft import Draft, TaskBuilder, Wording, item_range
+from golong_eval.tasks.builders.context import Context, Drops, Place
+from golong_eval.tasks.builders.draft import Draft, TaskBuilder, Wording, item_range
 
 __all__ = ["BUILDER", "build"]
 

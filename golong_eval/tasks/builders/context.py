@@ -16,8 +16,8 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from golong_eval.schema import Document, Evidence, Language
-from golong_eval.tasks.build.sentences import Sentence, sentences
-from golong_eval.tasks.build.terms import fold, hyphenated, is_term, term_counts
+from golong_eval.tasks.builders.sentences import Sentence, sentences
+from golong_eval.tasks.builders.terms import fold, hyphenated, is_term, term_counts
 
 __all__ = ["SEPARATOR", "Context", "Drops", "OutsideSentence", "Place", "Unit", "evidence"]
 
@@ -148,7 +148,7 @@ class Context:
         """Return whether a term can be counted without doubt.
 
         True when all places where its letters stand are the term by itself (see
-        `golong_eval.tasks.build.terms`), none is broken over two lines, and no title holds it.
+        `golong_eval.tasks.builders.terms`), none is broken over two lines, and no title holds it.
         """
         if term in self._titles or term in self._broken or not is_term(term, self.language):
             return False

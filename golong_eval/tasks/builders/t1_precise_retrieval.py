@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 
 from golong_eval.schema import TextGold
-from golong_eval.tasks.build.blanks import blank_term
-from golong_eval.tasks.build.context import Context, Drops
-from golong_eval.tasks.build.draft import Draft, TaskBuilder, Wording
+from golong_eval.tasks.builders.blanks import blank_term
+from golong_eval.tasks.builders.context import Context, Drops
+from golong_eval.tasks.builders.draft import Draft, TaskBuilder, Wording
 
 __all__ = ["BUILDER", "build"]
 

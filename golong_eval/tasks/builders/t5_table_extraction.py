@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 
 from golong_eval.schema import TableGold
-from golong_eval.tasks.build.blanks import Blank, blank_term
-from golong_eval.tasks.build.context import Context, Drops
-from golong_eval.tasks.build.draft import Draft, TaskBuilder, Wording, item_range, label_list
+from golong_eval.tasks.builders.blanks import Blank, blank_term
+from golong_eval.tasks.builders.context import Context, Drops
+from golong_eval.tasks.builders.draft import Draft, TaskBuilder, Wording, item_range, label_list
 
 __all__ = ["BUILDER", "build"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from golong_eval.errors import ConfigError, UnknownNameError
 from golong_eval.schema import Sample, SampleMetadata
-from golong_eval.tasks.build import (
+from golong_eval.tasks.builders import (
     t1_precise_retrieval,
     t2_grounded_reasoning,
     t3_exhaustive_retrieval,
@@ -25,14 +25,14 @@ from golong_eval.tasks.build import (
     t8_sequence_ordering,
     t9_summarization,
 )
-from golong_eval.tasks.build.context import Context, Drops, evidence
-from golong_eval.tasks.build.corpus import open_corpus
-from golong_eval.tasks.build.draft import Draft, TaskBuilder
-from golong_eval.tasks.build.filling import Filler
-from golong_eval.tasks.build.lengths import length_label
-from golong_eval.tasks.build.prompt_lengths import PromptLengths, Share, shares
-from golong_eval.tasks.build.report import BuildReport, TaskReport
-from golong_eval.tasks.build.tokenizer import Tokenizer
+from golong_eval.tasks.builders.context import Context, Drops, evidence
+from golong_eval.tasks.builders.corpus import open_corpus
+from golong_eval.tasks.builders.draft import Draft, TaskBuilder
+from golong_eval.tasks.builders.filling import Filler
+from golong_eval.tasks.builders.lengths import length_label
+from golong_eval.tasks.builders.prompt_lengths import PromptLengths, Share, shares
+from golong_eval.tasks.builders.report import BuildReport, TaskReport
+from golong_eval.tasks.builders.tokenizer import Tokenizer
 from golong_eval.tasks.spec import TaskSpec
 
 __all__ = ["BUILDERS", "BuildRun", "build_samples"]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golong_eval.tasks.build.readers import Unreadable, extract, kind_of
-from golong_eval.tasks.build.sections import first_heading, headings, split
-from golong_eval.tasks.build.sentences import sentences
-from golong_eval.tasks.build.terms import document_language, fold, hyphenated, term_counts
+from golong_eval.tasks.builders.readers import Unreadable, extract, kind_of
+from golong_eval.tasks.builders.sections import first_heading, headings, split
+from golong_eval.tasks.builders.sentences import sentences
+from golong_eval.tasks.builders.terms import document_language, fold, hyphenated, term_counts
 
 PAGE = """<?xml version="1.0" encoding="utf-8"?>
 <html><head><title>The page</title><style>p {}</style></head><body>

@@ -10,7 +10,7 @@ from pydoc_data import topics
 
 import pytest
 
-from golong_eval.tasks.build import BUILDERS, build_samples
+from golong_eval.tasks.builders import BUILDERS, build_samples
 
 NUMBER_OF_TASKS = 9
 

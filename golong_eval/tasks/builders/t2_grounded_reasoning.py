@@ -10,9 +10,9 @@ from __future__ import annotations
 import random
 
 from golong_eval.schema import TextGold
-from golong_eval.tasks.build.context import Context, Drops, Place
-from golong_eval.tasks.build.draft import Draft, TaskBuilder, Wording
-from golong_eval.tasks.build.sentences import Sentence
+from golong_eval.tasks.builders.context import Context, Drops, Place
+from golong_eval.tasks.builders.draft import Draft, TaskBuilder, Wording
+from golong_eval.tasks.builders.sentences import Sentence
 
 __all__ = ["BUILDER", "build"]
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from golong_eval.errors import ConfigError
 from golong_eval.schema import Language, Prompt, Sample, SampleMetadata, TextGold
-from golong_eval.tasks.build.draft import TaskBuilder, item_range
-from golong_eval.tasks.build.lengths import MIN_LENGTH
-from golong_eval.tasks.build.tokenizer import Tokenizer
+from golong_eval.tasks.builders.draft import TaskBuilder, item_range
+from golong_eval.tasks.builders.lengths import MIN_LENGTH
+from golong_eval.tasks.builders.tokenizer import Tokenizer
 from golong_eval.tasks.spec import TaskSpec
 
 __all__ = ["Budget", "PromptLengths", "Share", "shares"]

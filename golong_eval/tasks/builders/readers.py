@@ -1,7 +1,7 @@
 """Turn the bytes of one file into text: plain text, Markdown, HTML, PDF, and any of these gzipped.
 
 Text and Markdown are kept as they are (line ends become line feeds). HTML becomes Markdown, without scripts,
-styles, navigation, images, link targets and emphasis marks (see `golong_eval.tasks.build.html_text`). Of a PDF the
+styles, navigation, images, link targets and emphasis marks (see `golong_eval.tasks.builders.html_text`). Of a PDF the
 text layer is taken.
 """
 
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from golong_eval._optional import require
 from golong_eval.errors import MissingExtraError
-from golong_eval.tasks.build.html_text import html_text
+from golong_eval.tasks.builders.html_text import html_text
 
 __all__ = ["MAX_FILE_BYTES", "MAX_HTML_BYTES", "MAX_PDF_PAGES", "Extracted", "Unreadable", "extract", "kind_of"]
 

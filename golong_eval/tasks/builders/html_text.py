@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from golong_eval._optional import require
-from golong_eval.tasks.build.terms import fold
+from golong_eval.tasks.builders.terms import fold
 
 __all__ = ["html_text"]
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import random
 
 from golong_eval.schema import Edit, ReferencesGold
-from golong_eval.tasks.build.context import Context, Drops, Place
-from golong_eval.tasks.build.draft import Draft, TaskBuilder, Wording
-from golong_eval.tasks.build.sentences import paragraphs, sentences
-from golong_eval.tasks.build.terms import fold
+from golong_eval.tasks.builders.context import Context, Drops, Place
+from golong_eval.tasks.builders.draft import Draft, TaskBuilder, Wording
+from golong_eval.tasks.builders.sentences import paragraphs, sentences
+from golong_eval.tasks.builders.terms import fold
 
 __all__ = ["BUILDER", "build"]
 

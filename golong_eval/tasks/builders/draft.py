@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from golong_eval.schema import Document, Edit, Gold, Language
-from golong_eval.tasks.build.context import Context, Drops, Place
+from golong_eval.tasks.builders.context import Context, Drops, Place
 
 __all__ = ["BLANK", "Build", "Draft", "TaskBuilder", "Wording", "item_range", "label_list"]
 

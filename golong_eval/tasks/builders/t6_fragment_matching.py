@@ -8,10 +8,10 @@ from __future__ import annotations
 import random
 
 from golong_eval.schema import ItemsGold
-from golong_eval.tasks.build.context import Context, Drops, Place
-from golong_eval.tasks.build.draft import Draft, TaskBuilder, Wording, item_range
-from golong_eval.tasks.build.sentences import Sentence
-from golong_eval.tasks.build.terms import fold, zh_words
+from golong_eval.tasks.builders.context import Context, Drops, Place
+from golong_eval.tasks.builders.draft import Draft, TaskBuilder, Wording, item_range
+from golong_eval.tasks.builders.sentences import Sentence
+from golong_eval.tasks.builders.terms import fold, zh_words
 
 __all__ = ["BUILDER", "build"]
 

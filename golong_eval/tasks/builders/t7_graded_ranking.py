@@ -11,8 +11,8 @@ import random
 from itertools import pairwise
 
 from golong_eval.schema import RankingGold
-from golong_eval.tasks.build.context import Context, Drops
-from golong_eval.tasks.build.draft import Draft, TaskBuilder, Wording, item_range, label_list
+from golong_eval.tasks.builders.context import Context, Drops
+from golong_eval.tasks.builders.draft import Draft, TaskBuilder, Wording, item_range, label_list
 
 __all__ = ["BUILDER", "build"]
 

@@ -3,17 +3,17 @@
 No language model takes part. Texts are untouched slices of real documents; each builder proves that its question
 has one right answer over the context at hand, or drops it and counts why.
 
-    >>> from golong_eval.tasks.build import parse_length
+    >>> from golong_eval.tasks.builders import parse_length
     >>> parse_length("64k")
     65536
 """
 
 from __future__ import annotations
 
-from golong_eval.tasks.build.lengths import MIN_LENGTH, length_label, parse_length
-from golong_eval.tasks.build.report import BuildReport, TaskReport
-from golong_eval.tasks.build.run import BUILDERS, BuildRun, build_samples
-from golong_eval.tasks.build.tokenizer import Tokenizer, load_tokenizer
+from golong_eval.tasks.builders.lengths import MIN_LENGTH, length_label, parse_length
+from golong_eval.tasks.builders.report import BuildReport, TaskReport
+from golong_eval.tasks.builders.run import BUILDERS, BuildRun, build_samples
+from golong_eval.tasks.builders.tokenizer import Tokenizer, load_tokenizer
 
 __all__ = [
     "BUILDERS",

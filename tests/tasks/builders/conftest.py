@@ -9,7 +9,7 @@ from pydoc_data import topics
 
 import pytest
 
-from golong_eval.tasks.build import Tokenizer
+from golong_eval.tasks.builders import Tokenizer
 from golong_eval.tasks.catalogue import load_tasks
 from golong_eval.tasks.spec import TaskSpec
 
