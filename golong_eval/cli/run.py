@@ -31,7 +31,7 @@ def run(
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
     top_p: Annotated[float, typer.Option(help="Nucleus sampling.")] = 1.0,
     max_tokens: Annotated[
-        int | None, typer.Option(help="Budget of an answer. Default: the task's, and 4096 more with --thinking on.")
+        int | None, typer.Option(help="Budget of an answer. Default: the task's, plus 4096 if the model thinks.")
     ] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
     include: Annotated[list[str] | None, typer.Option(help="Folder with tasks of your own; may be repeated.")] = None,

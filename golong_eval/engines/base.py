@@ -47,6 +47,9 @@ class Engine(Protocol):
     max_length: int | None
     """Tokens of prompt and answer together that the model takes; None where that is unknown."""
 
+    thinks: bool
+    """Whether the model thinks before it answers unless told not to: its answers need a larger budget."""
+
     def describe(self) -> dict[str, str | int | float | bool | None]:
         """Return what should be recorded of it: versions, dtype, device, tokenizer."""
         ...

@@ -40,6 +40,7 @@ class ScriptedEngine:
 
     name = "scripted"
     max_length: int | None = None
+    thinks = False
 
     def __init__(
         self,

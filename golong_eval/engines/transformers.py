@@ -17,7 +17,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from golong_eval._optional import require
 from golong_eval.engines.base import EngineSettings, GenerationRequest
@@ -28,6 +28,7 @@ __all__ = ["TransformersEngine"]
 
 _ARGS: dict[str, type] = {"batch_size": int, "batch_tokens": int, "dtype": str, "device": str}
 _WINDOW = 8  # batches' worth of requests that are sorted by length together
+_WINDOW_CHARACTERS = 8_000_000  # of documents in a window: what is held in memory at once
 _THINK_OPEN, _THINK_CLOSE = "<think>", "</think>"
 
 
@@ -37,6 +38,16 @@ class _Encoded:
     ids: list[int]
     context_cut: bool
     opened_thinking: bool
+
+
+class _Rendered(NamedTuple):
+    """A rendered prompt: the chat template's opening, the prompt in its parts, the template's closing."""
+
+    opening: str
+    before: str
+    documents: str
+    after: str
+    closing: str
 
 
 class TransformersEngine:
@@ -56,7 +67,14 @@ class TransformersEngine:
         self._batch_tokens = int(settings.args.get("batch_tokens", 65_536))
         config = model.config.get_text_config()
         self.max_length: int | None = getattr(config, "max_position_embeddings", None)
-        self._eos = _ids(model.generation_config.eos_token_id) or _ids(tokenizer.eos_token_id)
+        self.thinks = bool(tokenizer.chat_template) and any(
+            mark in str(tokenizer.chat_template) for mark in (_THINK_OPEN, "enable_thinking")
+        )
+        # Fine-tunes of base models end their turn with the tokenizer's token, whatever the old generation config says.
+        self._eos = _ids(model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
+        # generate() fills what a request leaves open from the checkpoint's own generation config: a repetition
+        # penalty, for instance, that would punish quoting the documents and be recorded nowhere.
+        model.generation_config = _plain_generation_config()
         self._pad: int = next(
             token
             for token in (tokenizer.pad_token_id, tokenizer.eos_token_id, *sorted(self._eos), 0)
@@ -120,7 +138,7 @@ class TransformersEngine:
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
         """Yield generations batch by batch; within a window of requests, largest budget and longest prompt first."""
         stream = iter(requests)
-        while window := list(itertools.islice(stream, self._batch_size * _WINDOW)):
+        while window := self._window(stream):
             encoded: list[_Encoded] = []
             for request in window:
                 outcome = self._encode(request)
@@ -138,18 +156,35 @@ class TransformersEngine:
         if self._torch.cuda.is_available():
             self._torch.cuda.empty_cache()
 
+    def _window(self, stream: Iterator[GenerationRequest]) -> list[GenerationRequest]:
+        """Take the next requests: some batches' worth, or fewer where they are long."""
+        window: list[GenerationRequest] = []
+        characters = 0
+        while len(window) < self._batch_size * _WINDOW and characters < _WINDOW_CHARACTERS:
+            request = next(stream, None)
+            if request is None:
+                break
+            window.append(request)
+            characters += len(request.prompt.documents)
+        return window
+
     def _encode(self, request: GenerationRequest) -> _Encoded | Generation:
         """Tokenise a prompt, cutting the documents in the middle where it does not fit."""
-        prompt = request.prompt
-        head, documents, tail = self._rendered(request)
-        # What the chat template put after the question: some open the thinking for the model.
-        opening = (head + tail).rpartition(prompt.after.rstrip())[2]
-        opened_thinking = opening.rfind(_THINK_OPEN) > opening.rfind(_THINK_CLOSE)
-        ids = self._tokens(head + documents + tail, first=True)
+        parts = self._rendered(request)
+        opened_thinking = parts.closing.rfind(_THINK_OPEN) > parts.closing.rfind(_THINK_CLOSE)
+        # Real text may hold <|im_end|> and the like: there it is text, and must not end the turn.
+        literal = any(token in request.prompt.text for token in self._tokenizer.all_special_tokens)
+        if literal:
+            own = self._tokens(parts.before + parts.documents + parts.after, literal=True)
+            ids = [*self._tokens(parts.opening, first=True), *own, *self._tokens(parts.closing)]
+        else:
+            ids = self._tokens("".join(parts), first=True)
         room = None if self.max_length is None else self.max_length - request.max_tokens
         if room is None or len(ids) <= room:
             return _Encoded(request, ids, False, opened_thinking)
-        first, middle, last = self._tokens(head, first=True), self._tokens(documents), self._tokens(tail)
+        first = self._tokens(parts.opening, first=True) + self._tokens(parts.before, literal=literal)
+        middle = self._tokens(parts.documents, literal=literal)
+        last = self._tokens(parts.after, literal=literal) + self._tokens(parts.closing)
         left = room - len(first) - len(last)
         if left < 1:
             return Generation(
@@ -165,26 +200,28 @@ class TransformersEngine:
         kept = middle[: (left + 1) // 2] + (middle[-(left // 2) :] if left > 1 else [])
         return _Encoded(request, first + kept + last, True, opened_thinking)
 
-    def _rendered(self, request: GenerationRequest) -> tuple[str, str, str]:
-        """Return the text before the documents, the documents, and the text after, chat template applied."""
+    def _rendered(self, request: GenerationRequest) -> _Rendered:
+        """Return the prompt with the chat template applied, in parts."""
         prompt = request.prompt
         if not self._tokenizer.chat_template:
-            return prompt.before, prompt.documents, prompt.after
+            return _Rendered("", prompt.before, prompt.documents, prompt.after, "")
         flags = {} if self._settings.thinking == "auto" else {"enable_thinking": self._settings.thinking == "on"}
         rendered: str = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": prompt.text}], tokenize=False, add_generation_prompt=True, **flags
         )
-        # A template may trim its content at the ends; the documents in its middle stay as they are.
-        start = rendered.find(prompt.documents)
+        # A template may trim its content; what lies between the ends stays as it is.
+        content = prompt.text.strip()
+        start = rendered.find(content)
         if start < 0:
-            return rendered, "", ""
-        end = start + len(prompt.documents)
-        return rendered[:start], rendered[start:end], rendered[end:]
+            return _Rendered(rendered, "", "", "", "")
+        head, tail = prompt.before.lstrip(), prompt.after.rstrip()
+        documents = content.removeprefix(head).removesuffix(tail)
+        return _Rendered(rendered[:start], head, documents, tail, rendered[start + len(content) :])
 
-    def _tokens(self, text: str, *, first: bool = False) -> list[int]:
+    def _tokens(self, text: str, *, first: bool = False, literal: bool = False) -> list[int]:
         # A chat template writes its own special tokens; without one the tokenizer adds them, once, at the start.
         special = first and not self._tokenizer.chat_template
-        ids: list[int] = self._tokenizer(text, add_special_tokens=special)["input_ids"]
+        ids: list[int] = self._tokenizer(text, add_special_tokens=special, split_special_tokens=literal)["input_ids"]
         return ids
 
     def _batches(self, encoded: list[_Encoded]) -> Iterator[list[_Encoded]]:
@@ -299,6 +336,10 @@ class _SeededSampler:
             [torch.empty(scores.shape[-1]).exponential_(generator=generator) for generator in self._generators]
         )
         return scores - noise.log().to(scores.device)
+
+
+def _plain_generation_config() -> Any:
+    return require("transformers", "hf", "the transformers engine").GenerationConfig()
 
 
 def _ids(value: int | list[int] | None) -> frozenset[int]:

@@ -91,7 +91,8 @@ def evaluate(
             # What the caller opened is the caller's to close.
             engine = stack.enter_context(contextlib.closing(_open(run, golds, on_progress)))
         _check_length(run, engine)
-        folder.write_json("env.json", describe_environment(engine))
+        sessions = (folder.read_json("env.json") or {}).get("sessions", [])
+        folder.write_json("env.json", {"sessions": [*sessions, describe_environment(engine)]})
         samples = _store_samples(run, folder, on_progress)
         golds.update((sample.id, render_gold(sample.gold)) for sample in samples if run.model == "gold")
         _generate(run, folder, engine, samples, on_progress)
@@ -101,7 +102,7 @@ def evaluate(
 def _given_engine(model: object) -> tuple[Engine | None, str | None]:
     if model is None or isinstance(model, str | Path):
         return None, None if model is None else str(model)
-    if all(hasattr(model, name) for name in ("name", "max_length", "describe", "generate", "close")):
+    if all(hasattr(model, name) for name in ("name", "max_length", "thinks", "describe", "generate", "close")):
         engine: Engine = model  # type: ignore[assignment]  # a protocol: whatever has its attributes
         return engine, engine.name
     if not callable(model) or hasattr(model, "generate"):
@@ -132,7 +133,7 @@ def _open(run: ResolvedRun, golds: dict[str, str], on_progress: OnProgress) -> E
 def _check_length(run: ResolvedRun, engine: Engine) -> None:
     if not run.sources.built or engine.max_length is None:
         return
-    budget = max(run.budget(run.catalogue.specs[task]) for task in run.sources.built)
+    budget = max(run.budget(run.catalogue.specs[task], thinks=engine.thinks) for task in run.sources.built)
     room = engine.max_length - budget - _TEMPLATE_TOKENS
     if parse_length(run.settings.length) > room:
         raise ModelError(
@@ -145,6 +146,7 @@ def _check_length(run: ResolvedRun, engine: Engine) -> None:
 def _store_samples(run: ResolvedRun, folder: RunFolder, on_progress: OnProgress) -> list[Sample]:
     """Return the run's samples, made on the first start and read from its folder on every other."""
     if not folder.samples.is_file():
+        # The report goes first: once the samples are there, they are not built again.
         with SampleWriter(folder.samples) as writer:
             for sample in run.sources.samples(
                 run.settings,
@@ -153,7 +155,7 @@ def _store_samples(run: ResolvedRun, folder: RunFolder, on_progress: OnProgress)
                 lambda message: on_progress(Progress("build", message=message)),
             ):
                 writer.write(sample)
-        folder.write_json("build.json", {"dropped": run.sources.dropped})
+            folder.write_json("build.json", {"dropped": run.sources.dropped})
     samples = list(read_samples(folder.samples))
     check_golds(samples, run.catalogue.specs)
     return samples
@@ -197,7 +199,7 @@ def _generate(
                     sample_id=sample.id,
                     repeat=repeat,
                     prompt=prompt,
-                    max_tokens=run.budget(spec),
+                    max_tokens=run.budget(spec, thinks=engine.thinks),
                     seed=_request_seed(run.settings.seed, sample.id, repeat),
                 )
 

@@ -25,7 +25,7 @@ class TaskPlan(Frozen):
     """Of all prompts together, each counted once."""
     longest: int
     budget: int
-    """Tokens that an answer may take."""
+    """Tokens that an answer may take; a model that thinks without being told gets more."""
 
 
 class Plan(Frozen):

@@ -22,7 +22,10 @@ from golong_eval.tasks import Catalogue, TaskSpec, load_catalogue
 __all__ = ["ResolvedRun", "open_run", "resolve_run"]
 
 THINKING_TOKENS = 4_096
-"""Added to a task's answer budget when thinking is switched on and no budget is named."""
+"""Added to a task's answer budget when the model will think and no budget is named."""
+
+
+_PROBES, _PROBE_BYTES = 256, 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,17 @@ class ResolvedRun:
     sources: Sources
     identity: dict[str, Any]
 
-    def budget(self, spec: TaskSpec) -> int:
-        """Return the token budget of an answer to this task."""
+    def budget(self, spec: TaskSpec, *, thinks: bool = False) -> int:
+        """Return the token budget of an answer to this task.
+
+        Args:
+            spec: The task.
+            thinks: Whether the model thinks unless told not to.
+        """
         if self.settings.max_tokens is not None:
             return self.settings.max_tokens
-        return spec.max_tokens + (THINKING_TOKENS if self.settings.thinking == "on" else 0)
+        thinking = self.settings.thinking == "on" or (self.settings.thinking == "auto" and thinks)
+        return spec.max_tokens + (THINKING_TOKENS if thinking else 0)
 
 
 def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> ResolvedRun:
@@ -79,7 +88,7 @@ def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> Re
         "model": "embedded" if settings.model is None and not scripted else model,
         "golong_eval": __version__,
         "task_identities": {
-            task: f"{spec.version} {spec.prompt_hash} {spec.metric}"
+            task: f"{spec.version} {spec.prompt_hash} {spec.metric} {spec.max_tokens}"
             # What tasks a file holds shows when it is read.
             for task in (catalogue.specs if sources.files else [*sources.built, *sources.examples])
             for spec in [catalogue.specs[task]]
@@ -121,7 +130,7 @@ def open_run(run: ResolvedRun) -> RunFolder:
     attempt = 1
     while path.exists():  # two runs in one second
         attempt += 1
-        path = output / run.model_name / f"{name}.{attempt}"
+        path = output / run.model_name / f"{name}.{attempt:03d}"
     folder = RunFolder(path)
     folder.write_json("config.json", {"settings": run.identity, "started": now.isoformat(timespec="seconds")})
     return folder
@@ -139,8 +148,11 @@ def _find(run: ResolvedRun, output: Path) -> Path:
         )
     differing: list[str] = []
     for path in candidates:
-        stored = _stored_identity(path)
-        keys = _differing(stored, run.identity)
+        try:
+            keys = _differing(_stored_identity(path), run.identity)
+        except ConfigError as error:
+            differing = differing or [str(error)]
+            continue
         if not keys:
             return path
         differing = differing or [f"{path} differs in {', '.join(keys)}"]
@@ -173,14 +185,27 @@ def _slug(model: str) -> str:
 
 
 def _fingerprint(path: Path) -> str | None:
-    """Return a hash that changes when a checkpoint folder's files do: names, sizes and first bytes, not all weights."""
+    """Return a hash over a checkpoint's files, or a file of answers: names, sizes, and bytes from all over each.
+
+    Training changes weights everywhere, so probes see it; reading all of a large checkpoint would take minutes.
+    """
+    if path.is_file():
+        return _file_hash(path)
     if not path.is_dir():
         return None
     digest = hashlib.sha256()
     for file in sorted(path.iterdir()):
-        if file.is_file() and not file.name.startswith("."):
-            with file.open("rb") as content:
-                digest.update(f"{file.name}\x00{file.stat().st_size}\x00".encode() + content.read(1 << 20))
+        if not file.is_file() or file.name.startswith("."):
+            continue
+        size = file.stat().st_size
+        digest.update(f"{file.name}\x00{size}\x00".encode())
+        with file.open("rb") as content:
+            if size <= _PROBES * _PROBE_BYTES:
+                digest.update(content.read())
+                continue
+            for probe in range(_PROBES):
+                content.seek(probe * (size - _PROBE_BYTES) // (_PROBES - 1))
+                digest.update(content.read(_PROBE_BYTES))
     return digest.hexdigest()[:16]
 
 

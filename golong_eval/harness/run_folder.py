@@ -1,7 +1,7 @@
 """The folder of a run on disk: what is written when, so that nothing finished is ever lost.
 
     config.json          the settings, written first
-    env.json             versions, hardware, engine
+    env.json             versions, hardware and engine of each session
     samples.jsonl        the samples; their texts once each in samples.documents/
     prompts.jsonl        each prompt once, by hash
     predictions/T.jsonl  append-only, one line an answer

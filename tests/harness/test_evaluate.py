@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from golong_eval import evaluate
-from golong_eval.engines import GenerationRequest, ScriptedEngine
+from golong_eval.engines import GenerationRequest, ScriptedEngine, embedded_model
 from golong_eval.errors import ConfigError, DataError, ModelError, ResumeError, UnknownNameError
 from golong_eval.harness import Results, RunSettings, plan_run
 from golong_eval.schema import Generation, sha256_text
 from golong_eval.statistics import wilson_interval
-from golong_eval.tasks import load_catalogue, read_samples
+from golong_eval.tasks import create_task, load_catalogue, read_samples
 
 NINE = tuple(f"t{number}" for number in range(1, 10))
 
@@ -61,7 +62,7 @@ def test_what_is_on_disk_can_be_read_back(tmp_path: Path, samples_file: Path) ->
     results = evaluate(model="gold", engine="scripted", tasks=samples_file, output_dir=tmp_path / "runs")
     folder = Path(results.run)
     assert Results.model_validate_json((folder / "results.json").read_bytes()) == results
-    assert json.loads((folder / "env.json").read_text())["packages"]["golong-eval"]
+    assert json.loads((folder / "env.json").read_text())["sessions"][0]["packages"]["golong-eval"]
     assert {file.name for file in (folder / "scores").iterdir()} == {
         "t1.exact_match.strict@1.jsonl",
         "t7.ndcg.strict@1.jsonl",
@@ -246,6 +247,7 @@ class _Fixed:
 
     name = "fixed"
     max_length = None
+    thinks = False
     closed = False
 
     def describe(self) -> dict[str, str]:
@@ -271,3 +273,47 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     for thing in (3, object()):
         with pytest.raises(ConfigError, match="a model is a checkpoint"):
             evaluate(model=thing, output_dir=tmp_path)  # type: ignore[arg-type]
+
+
+def test_resume_notices_a_changed_checkpoint_answer_or_task(tmp_path: Path, samples_file: Path) -> None:
+    settings = {"tasks": samples_file, "output_dir": tmp_path / "runs", "max_tokens": 2, "limit": 1}
+    model = tmp_path / "model"
+    shutil.copytree(embedded_model(), model)
+    evaluate(model=model, **settings)
+    weights = bytearray((model / "model.safetensors").read_bytes())
+    middle = slice(2_000_000, 2_000_200)
+    weights[middle] = bytes(byte ^ 1 for byte in weights[middle])
+    (model / "model.safetensors").write_bytes(weights)
+    with pytest.raises(ResumeError, match="differs in checkpoint"):
+        evaluate(model=model, resume=True, **settings)
+
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"id": "t1-0", "response": "Ada"}')
+    evaluate(model=answers, engine="scripted", **settings)
+    answers.write_text('{"id": "t1-0", "response": "Bob"}')
+    with pytest.raises(ResumeError, match="differs in checkpoint"):
+        evaluate(model=answers, engine="scripted", resume=True, **settings)
+
+    task = create_task("mine", tmp_path)
+    settings |= {"include": (str(task),), "model": "gold", "engine": "scripted"}
+    evaluate(**settings)
+    (task / "task.yaml").write_text((task / "task.yaml").read_text().replace("version: 1", "version: 2"))
+    with pytest.raises(ResumeError, match="differs in task_identities"):
+        evaluate(resume=True, **settings)
+
+
+def test_a_thinking_model_gets_room_to_think(tmp_path: Path, samples_file: Path) -> None:
+    seen = {}
+
+    class Thinker(_Fixed):
+        thinks = True
+
+        def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
+            for request in requests:
+                seen[request.sample_id] = request.max_tokens
+                yield Generation(sample_id=request.sample_id, text="Ada", finish_reason="stop")
+
+    own = load_catalogue().specs["t1"].max_tokens
+    for thinking, expected in (("auto", own + 4096), ("off", own), ("on", own + 4096)):
+        evaluate(model=Thinker(), tasks=samples_file, thinking=thinking, output_dir=tmp_path / "runs")
+        assert seen["t1-0"] == expected

@@ -23,15 +23,13 @@ THINKING = ["<think>", "</think>"]
 POSITIONS = 32_768
 SEED = 0
 
-# With thinking switched off the template closes an empty thinking block for the model; switched on
-# (or left alone) the model opens its own.
+# No thinking: the model could not use the tokens.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
     "{% endfor %}"
     "{% if add_generation_prompt %}"
     "<|im_start|>assistant\n"
-    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>\n\n{% endif %}"
     "{% endif %}"
 )
 
