@@ -35,7 +35,8 @@ __all__ = [
 ]
 
 OPEN_THINK, CLOSE_THINK = "<think>", "</think>"
-RESERVED = (OPEN_THINK, CLOSE_THINK, "[Answer]", "[答案]", "<answer>", "</answer>")
+_CLOSING = ("</answer>", "[/Answer]", "[/答案]")
+RESERVED = (OPEN_THINK, CLOSE_THINK, "[Answer]", "[答案]", "<answer>", *_CLOSING)
 """Tags that shape a response. A gold that holds one could never be answered."""
 
 HAN = re.compile("[〇\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
@@ -93,8 +94,8 @@ _MARKER_TAIL = re.compile(r"[ \t]*(?:\*{1,3}|_{1,3})?[ \t]*[:：]?[ \t]*")
 def answer_area(text: str) -> str:
     """Return the text after the last answer marker, or the whole text when there is none.
 
-    Markers are ``[Answer]``, ``[答案]`` and ``<answer>``; after an ``<answer>`` the area ends at the next
-    ``</answer>``.
+    Markers are ``[Answer]``, ``[答案]`` and ``<answer>``; the area ends at the next closing tag (``</answer>``,
+    ``[/Answer]``), and one at the end of a text without a marker is no part of it.
 
     >>> answer_area("It is D1. [Answer] D2")
     'D2'
@@ -103,10 +104,10 @@ def answer_area(text: str) -> str:
     for last in _MARKER.finditer(text):  # noqa: B007  # the last match is what counts
         pass
     if last is None:
-        return text
+        return _unclosed(text)
     area = text[last.end() :]
-    if text.find("<answer>", 0, last.end()) >= 0:
-        area = area.partition("</answer>")[0]
+    for tag in _CLOSING:
+        area = area.partition(tag)[0]
     head = _MARKER_TAIL.match(area)
     assert head is not None  # the pattern matches the empty text
     opened = re.search(r"(\*{1,3}|_{1,3})$", text[max(0, last.start() - 3) : last.start()])
@@ -121,6 +122,13 @@ def answer_area(text: str) -> str:
         line, newline, rest = area.partition("\n")
         area = line.rstrip().removesuffix(opened[1]) + newline + rest
     return area.lstrip(" \t")
+
+
+def _unclosed(text: str) -> str:
+    for tag in _CLOSING:
+        if text.rstrip().endswith(tag):
+            text = text.rstrip().removesuffix(tag)
+    return text
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -261,6 +269,7 @@ def _unnumbered(lines: Sequence[str]) -> list[str | None]:
 _LEAD_IN = re.compile(
     r"(?:(?:so|thus|hence|therefore|finally)\b[ ,]{0,2})?(?:(?:the|my|our) )?(?:(?:final|correct|right|best) )?answer ?"
     r"(?:is|:|=) ?:? ?"
+    r"|【答案】 ?[:：]? ?"
     r"|(?:因此|所以|综上|故)?[,，]? ?(?:最终|最后|正确)?的?答案 ?(?:应该是|应为|是|为|[:：=]) ?[:：]? ?",
     re.IGNORECASE,
 )

@@ -73,6 +73,10 @@ def test_unfinished_thinking_has_no_text():
         ("**[Answer] D1**", "D1"),
         ("[Answer]: **D1**", "**D1**"),
         ("[Answer]\n:)", "\n:)"),
+        ("[Answer]\nD1</answer>", "\nD1"),
+        ("[Answer]\nD1\n[/Answer]\nbye", "\nD1\n"),
+        ("[答案]D1[/答案]", "D1"),
+        ("D1</answer>\n", "D1"),
     ],
 )
 def test_the_answer_area_follows_the_last_marker(text, area):

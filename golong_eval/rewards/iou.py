@@ -23,7 +23,8 @@ class IoU:
     name, in any order; a column of either table that the other lacks counts in the denominator. Cells say the same
     in any spelling: 1.0 = 1 = "1", but true is not 1.
 
-    The answer is the last complete JSON table of the area, in a fence or in prose: an object with ``columns`` and
+    The answer is the last complete JSON table of the area that shares a column with the gold (else the last one), in
+    a fence or in prose: an object with ``columns`` and
     ``data``, a list of objects with the same keys, or a list of rows whose first row names every gold column. NaN
     and Infinity are no JSON. Ragged rows and repeated column names make it ``unparsed``. A table without rows is an
     answer, worth 0.
@@ -64,10 +65,13 @@ class IoU:
         places = {self._place(cell) for cell in row if isinstance(cell, str)}
         return places >= set(range(len(self.gold.columns)))
 
+    def _shares_columns(self, table: Table) -> bool:
+        return any(self._place(name) is not None for name in table.columns)
+
     def __call__(self, area: str, _ask: Ask) -> Outcome:
         """Score one answer area."""
         try:
-            table = last_table(area, self._names_columns)
+            table = last_table(area, self._names_columns, self._shares_columns)
         except TableError as error:
             return no_answer(f"not a proper table: {error}")
         if table is None:

@@ -18,14 +18,15 @@ from golong_eval.rewards.quantities import (
 )
 from golong_eval.rewards.units import FUNCTIONS
 from golong_eval.schema import NumberGold
-from golong_eval.text import HAN, boxes, content_lines, fold, is_fence
+from golong_eval.text import HAN, boxes, clean, content_lines, fold, is_fence
 
 __all__ = ["MathVerify"]
 
 _MAX_EXPRESSION = 1000
 _MAX_DEPTH = 40  # of brackets
 _AFTER = re.compile(
-    r"\banswers? ?(?:is|are|:|：) ?:?|答案 ?(?:应该是|应为|是|为|:|：) ?[:：]?|(?<![<>=!:≤≥≠])[=＝](?!=)", re.IGNORECASE
+    r"\banswers? ?(?:is|are|:|：) ?:?|答案 ?(?:应该是|应为|是|为|:|：) ?[:：]?|(?<![<>=!:≤≥≠])[=＝](?!=)>?",
+    re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?;](?=\s|$)|[。！？；]")
 _LOOSE_END = re.compile(r"(?:[\s$*`.]|\\[)\]])+$")
@@ -34,7 +35,29 @@ _ASSIGNMENT = re.compile(r"[A-Za-z](?:_\{?\w{1,3}\}?)? ?= ?(?=[^=])")
 # As arithmetic, 2019-05-03 is 2011. A range is one only as a gold: an answer 50-8 is a difference.
 _DATE_OR_TIME = re.compile(r"(?<![0-9])[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?![0-9])|[0-9]:[0-9]")
 _RANGE = re.compile(r"[0-9][0-9.,]* ?[-~] ?[0-9][0-9.,]*")
-_PERCENT_ASKED = re.compile(r"percent|per cent|\bpct\b|百分|(?:^|[^0-9\s])\s*%", re.IGNORECASE)
+_PERCENT_ASKED = re.compile(
+    r"\bpercent(?:ages?)?\b(?! ?points?)|\bper cent\b|\bpct\b|百分(?!点)|\b(?:what|how many) ?%", re.IGNORECASE
+)
+_BULLET = re.compile(r"[-*•\u2212\u2010-\u2013]\s+")
+_WRONG_BEFORE = re.compile(
+    r"(?:\b(?:wrong|incorrect|false|bad)\b|[错误]的?|\b(?:not|false|wrong|incorrect|untrue)\b(?: that)?(?: the)?) ?$",
+    re.IGNORECASE,
+)
+# What is sent to math_verify, beside letters, digits and the functions of FUNCTIONS. The rest only as the gold has it.
+_PLAIN = re.compile(r"[A-Za-z0-9\u0370-\u03ff\s+\-*/^_=().,\[\]{}|!×÷°∞'′\\]")
+_TOKEN = re.compile(r"\\(?:[A-Za-z]+|.)|!=|.", re.DOTALL)
+_COMMANDS = """
+    frac sqrt pi times cdot div infty binom dbinom tbinom sum prod int lfloor rfloor lceil rceil lvert rvert prime circ
+    alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau upsilon
+    phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega emptyset
+"""
+_ALLOWED = frozenset("\\" + name for name in [*_COMMANDS.split(), *FUNCTIONS, "{", "}"])
+_NAME = re.compile(r"\\?[A-Za-z\u0370-\u03ff]+(?:_\{?\w{1,12}\}?)?'*(?: ?\([^()=]{1,20}\))?")
+_EQUALS = re.compile(r"(?<![<>=!:≤≥≠])=(?!=)")
+_BROKEN = re.compile(
+    r"[ *×÷/^_,!)=]|.*[ +\-*×÷/^_,(=]$|.*(?:^|[^\s\w)}!\]'|])\s*!|.*[0-9)}]\s*_|.*(?:^|[^\s])\s*[*×÷/^]\s*[*×÷/^]",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -56,9 +79,10 @@ class MathVerify:
 
     Numbers, fractions and percentages with Unicode minus, thousands separators, currency, scale words (million,
     万, 亿) and units are compared exactly. A unit on one side only is ignored, a different unit is wrong, and units
-    are not converted. A percentage equals its fraction only if the gold is one or the question asks for one. What is
-    left goes to math_verify in a child process under limits of time and memory (`math_process`); an answer that
-    exceeds them is ``unparsed``.
+    are not converted. A plain answer is a gold percentage by its number or its fraction; a percentage is a plain gold
+    only if the question asks for one. Relations, bounds ("at least 42"), joiners and denials are no answer, unless the
+    gold has them; the numbers of a chain of "=" have to agree. What is left goes to math_verify in a child process
+    under limits of time and memory (`math_process`); an answer that exceeds them is ``unparsed``.
 
     Source: GoLongRL (arXiv 2605.19577), reward ``math_longcot_math_verify``. The published code reads the last 500
     characters, ignores units, and makes every failure 0, also that of math_verify's own time limit in a thread.
@@ -71,17 +95,19 @@ class MathVerify:
     gold: NumberGold
     _read: _Read = field(init=False, repr=False)
     _words: frozenset[str] = field(init=False, repr=False)
+    _tokens: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         plain = plain_math(self.gold.value)
         words = frozenset(_WORDS.findall(plain))
-        read = None if _RANGE.fullmatch(plain) else _read(plain, frozenset())
+        read = None if _RANGE.fullmatch(plain) else _read(plain, None)
         object.__setattr__(self, "_words", words)
         object.__setattr__(self, "_read", read or _Read(plain))
+        object.__setattr__(self, "_tokens", frozenset(_TOKEN.findall(plain)) | words)
 
     def __call__(self, area: str, ask: Ask) -> Outcome:
         """Score one answer area."""
-        if self._is_gold(area):
+        if clean(area) == clean(self.gold.value) or self._is_gold(_unbulleted(area)):
             return Outcome(1.0, parsed=self._read.text)
         area = join_groups(area)  # before lines are read, where a thin space becomes a plain one
         answer, where = self._answer(area)
@@ -105,16 +131,23 @@ class MathVerify:
         lines = [line for line in content_lines(area) if not is_fence(line)]
         text = "\n".join(lines)
         last = None
-        for last in _AFTER.finditer(text):  # noqa: B007  # the last match is what counts
-            pass
+        for match in _AFTER.finditer(text):
+            last = match
         if last is not None:
-            first, _, others = text[last.end() :].strip().partition("\n")
+            if _WRONG_BEFORE.search(text[max(0, last.start() - 64) : last.start()]):
+                return None, "that is not called wrong"
+            rest = text[last.end() :]
+            first, _, others = (_unbulleted(rest) if rest[:1] == "\n" else rest).strip().partition("\n")
             end = _SENTENCE_END.search(first)
             read = self._attempt(first[: end.start()] if end is not None else first)
             if read is None and not re.search("[0-9]", first):
-                read = self._attempt(others)
+                read = self._attempt(_unbulleted(others))
+            if read is not None and last[0][0] in "=＝":
+                before = re.split(r"[=＝\n]", text[max(0, last.start() - 200) : last.start()])[-1]
+                if _agrees(plain_math(before), read) is False:
+                    return None, "that both sides of the last '=' agree on"
             return read, "after the last 'answer is' or '='"
-        return self._attempt(text), "in the answer"
+        return self._attempt(_unbulleted(text)), "in the answer"
 
     def _attempt(self, text: str) -> _Read | None:
         """Read a text as the gold itself, as a quantity or expression, or as words around one quantity."""
@@ -125,7 +158,7 @@ class MathVerify:
         if len(text) <= _MAX_EXPRESSION:
             # A text cut out of "$x = 42$." has a loose end.
             for candidate in (text, _LOOSE_END.sub("", text)):
-                read = _read(plain_math(candidate), self._words)
+                read = self._read_plain(plain_math(candidate))
                 if read is not None:
                     return read
         quantity = only_quantity(plain_math(text))
@@ -135,6 +168,30 @@ class MathVerify:
             # The words behind a number in prose are a unit only beside a gold that has such words for its unit.
             quantity = Quantity(quantity.value)
         return _Read(quantity.latex, quantity)
+
+    def _read_plain(self, plain: str) -> _Read | None:
+        """Read plain mathematics: an expression, the last side of a chain of equal ones, or "42 (30 + 12)"."""
+        read = _read(plain, self._tokens)
+        if read is None or read.quantity is not None:
+            return read
+        explained = re.fullmatch(r"([^()]+) \(([0-9 .,+*/×÷=-]+)\)", plain)
+        quantity = read_quantity(explained[1]) if explained is not None else None
+        if explained is not None and quantity is not None and not _MATHS.search(explained[1]):
+            sides = explained[2].split("=")
+            if all(_agrees(side.strip(), _Read(explained[1], quantity)) for side in sides):
+                return _Read(explained[1], quantity)
+        sides = [side.strip() for side in _EQUALS.split(plain)]
+        if not sides[0]:
+            del sides[0]
+        if len(sides) > 1 and (self._read.quantity is not None or "=" not in self._tokens):
+            last = _read(sides[-1], self._tokens)
+            named = [_NAME.fullmatch(side) is not None for side in sides[:-1]]
+            if last is None or len(sides) > 4:
+                return None
+            if all(name or _agrees(side, last) for side, name in zip(sides[:-1], named, strict=True)):
+                return last
+            return None
+        return _read(sides[0], self._tokens) if len(sides) == 1 else read
 
     def _compare(self, answer: _Read, ask: Ask) -> Outcome:
         gold = self._read
@@ -153,6 +210,12 @@ class MathVerify:
             answer_text, answer_unit = _part(answer, letters=True)
         elif answer_unit and not gold_unit:
             gold_text, gold_unit = _part(gold, letters=True)
+        percents = [read.quantity is not None and read.quantity.percent for read in (gold, answer)]
+        asked = ask.question is not None and _PERCENT_ASKED.search(ask.question) is not None
+        if percents == [False, True] and not asked:
+            return Outcome(0.0, parsed=answer.text, reason="a percentage, and the gold is none")
+        if {_kind(gold_text), _kind(answer_text)} == {"point", "set"}:
+            return Outcome(0.0, parsed=answer.text, reason="a point is no set")
         if gold_unit and answer_unit and gold_unit.isdisjoint(answer_unit):
             return Outcome(0.0, parsed=answer.text, reason="another unit")
         verdict = math_process.compare(gold_text, answer_text)
@@ -169,16 +232,52 @@ def _part(read: _Read, *, letters: bool = False) -> tuple[str, frozenset[str]]:
     return split_unit(read.text, letters=letters)
 
 
-def _read(plain: str, words: frozenset[str]) -> _Read | None:
-    """Read plain mathematics as a quantity or an expression; None when it is words."""
+_MATHS = re.compile(r"[a-z]\\?[({]|\\[A-Za-z]")
+
+
+def _unbulleted(text: str) -> str:
+    """Return a text without the bullets of its lines."""
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(_BULLET.sub("", line, count=1) if _BULLET.match(line) else line for line in lines)
+
+
+def _kind(text: str) -> str:
+    if "," not in text:
+        return ""
+    return "set" if text.startswith(("\\{", "{")) else "point" if text.startswith("(") else ""
+
+
+def _agrees(side: str, read: _Read) -> bool | None:
+    """Whether one side of an equation is the number that the other side is; None when it is no number."""
+    quantity = read_quantity(side)
+    if quantity is not None and read.quantity is not None:
+        return same_quantity(read.quantity, quantity, percent_asked=True) is not False
+    number = re.sub(r"\\?[A-Za-z]{2,}", lambda m: "" if m[0].lstrip("\\") in _NUMERIC else m[0], side)
+    if not re.search("[0-9]", side) or re.search(r"[^0-9\s+\-*/^().,{}!×÷]", number):
+        return None
+    return math_process.compare(_part(read)[0], side).outcome in ("equal", "down")
+
+
+_NUMERIC = FUNCTIONS | {"frac", "times", "cdot", "div", "binom"}
+
+
+def _read(plain: str, gold: frozenset[str] | None) -> _Read | None:
+    """Read plain mathematics as a quantity or an expression; None when it is words.
+
+    Args:
+        plain: The text, as `plain_math` returns it.
+        gold: The tokens of the gold, which an answer may use too; None where the text is the gold.
+    """
+    if plain.startswith("= "):
+        plain = plain[2:]
     assigned = _ASSIGNMENT.match(plain)
     quantity = read_quantity(plain) or (read_quantity(plain[assigned.end() :]) if assigned is not None else None)
     if quantity is not None:
         return _Read(plain, quantity)
-    return _Read(plain, expression=True) if _is_expression(plain, words) else None
+    return _Read(plain, expression=True) if _is_expression(plain, gold) else None
 
 
-def _is_expression(plain: str, words: frozenset[str]) -> bool:
+def _is_expression(plain: str, gold: frozenset[str] | None) -> bool:
     """Whether a text could be mathematics: no words but functions, LaTeX commands, units and the gold's own."""
     text = split_unit(plain)[0]
     if not text or len(text) > _MAX_EXPRESSION or "$" in text or HAN.search(text) or not re.search(r"\w", text):
@@ -190,5 +289,23 @@ def _is_expression(plain: str, words: frozenset[str]) -> bool:
         depth += 1 if bracket in "{([" else -1
         if depth < 0 or depth > _MAX_DEPTH:
             return False
-    allowed = words | FUNCTIONS
-    return depth == 0 and all(word[0] == "\\" or word in allowed for word in _WORDS.findall(text))
+    allowed = FUNCTIONS if gold is None else gold | FUNCTIONS
+    if depth or not all(word[0] == "\\" or word in allowed for word in _WORDS.findall(text)):
+        return False
+    return gold is None or _is_allowed(text, gold)
+
+
+def _is_allowed(text: str, gold: frozenset[str]) -> bool:
+    """Whether an answer has only symbols that belong to an expression, or that the gold has too, in their places.
+
+    Relations, joiners (or, union) and number bases say something else than a number: math_verify would overlook
+    them, or read the last piece.
+    """
+    for token in _TOKEN.findall(text):
+        if token in gold or token in _ALLOWED:
+            continue
+        if len(token) > 1 or not _PLAIN.match(token):
+            return False
+    if "|" in text and "|" not in gold and (text.count("|") != 2 or not re.search(r"(?:^|[-+*/×^(={,])\s*\|", text)):
+        return False
+    return not (_BROKEN.match(text) and not ("_" in gold and "_" in text))

@@ -38,6 +38,25 @@ def _alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
+def _far_apart(gold: list[Any], answer: list[Any]) -> bool:
+    """Whether both sides are numbers more than a relative 1e-4 apart: math_verify's rounding is absolute.
+
+    Only asked of sides that math_verify called equal, which are of like size up to its rounding.
+    """
+    sides = []
+    for values in (gold, answer):
+        value: Any = next((value for value in values if not isinstance(value, str)), None)
+        value = getattr(value, "rhs", value)
+        if isinstance(value, (set, frozenset)) or not getattr(value, "is_number", False):
+            return False
+        try:
+            sides.append(complex(value.doit().evalf(15, maxn=60)))
+        except (ArithmeticError, TypeError, ValueError):  # no number after all
+            return False
+    difference, size = abs(sides[0] - sides[1]), max(map(abs, sides))
+    return difference > 1e-4 * size
+
+
 def _compare(gold: str, answer: str) -> dict[str, Any]:
     from math_verify import parse, verify
 
@@ -45,6 +64,7 @@ def _compare(gold: str, answer: str) -> dict[str, Any]:
     read = [parse(rf"\boxed{{{text}}}", parsing_timeout=None) for text in (gold, answer)]
     proper = [any(not isinstance(value, str) for value in values) for values in read]
     equal = all(proper) and verify(read[0], read[1], timeout_seconds=None)
+    equal = equal and not _far_apart(*read)
     return {"equal": bool(equal), "gold_read": proper[0], "answer_read": proper[1]}
 
 

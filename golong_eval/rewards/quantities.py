@@ -34,7 +34,7 @@ _SIGN_AND_CURRENCY = (
 )
 _VALUE = (
     rf"(?P<number>{_DIGITS})(?:e(?P<exponent>[+-]?[0-9]{{1,9}})(?![0-9a-z]))?"
-    rf"(?: ?/ ?(?P<over>{_DIGITS})(?![0-9.]))?(?: ?[×*] ?10 ?\^ ?\{{?(?P<ten>[+-]?[0-9]{{1,9}})\}}?)?"
+    rf"(?: ?/ ?(?P<over>{_DIGITS})(?![0-9.]))?(?: ?[×*x] ?10 ?\^ ?\{{?(?P<ten>[+-]?[0-9]{{1,9}})\}}?)?"
 )
 _PERCENT = r"(?P<percent>%|percent(?:age)?\b(?! ?point)|per ?cent\b|pct\b)"
 _SCALE = (
@@ -43,11 +43,11 @@ _SCALE = (
 )
 _QUANTITY = re.compile(
     rf"(?P<percent_of>百分之)? ?{_SIGN_AND_CURRENCY} ?{_VALUE}(?: ?{_SCALE})?"
-    rf"(?(currency)(?P<letter>[kmb]\b)?)(?: ?{_PERCENT})?",
+    rf"(?(currency)(?: ?(?P<letter>[kmb])\b)?)(?: ?{_PERCENT})?",
     re.IGNORECASE,
 )
-# A number in prose: not the digits of a name such as D3 or COVID-19.
-_NUMBER = re.compile(rf"(?<![A-Za-z0-9_.])(?<![A-Za-z]-)(?:{_DIGITS})")
+# A number in prose: not the digits of a name such as D3, 文档3 or COVID-19.
+_NUMBER = re.compile(rf"(?<![A-Za-z0-9_.第])(?<!文档)(?<!文件)(?<![A-Za-z]-)(?:{_DIGITS})")
 
 
 @dataclass(frozen=True)
@@ -78,20 +78,44 @@ class Quantity:
 
 
 _COMMANDS = [
+    (re.compile(r"</?[A-Za-z]{1,10}>"), " "),
+    (re.compile(r"(?:[-=]>|[→⇒∴]|\\(?:[Rr]ightarrow|implies|therefore)(?![A-Za-z])) ?"), "= "),
     (re.compile(r"\\(?:left|right|displaystyle|limits|quad|qquad|,|!|;|:| )|~"), " "),
     (re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|operatorname|mbox|unit) ?\{([^{}]*)\}"), r" \1 "),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\([%$#&])"), r"\1"),
     (re.compile(r"\^ ?\{? ?\\(?:circ|degree) ?\}?|\\(?:degree|circ)\b"), "°"),
-    (re.compile(r"\\(?:times|cdot)\b ?"), "×"),
+    (re.compile(r"\\(?:times|cdot)(?![A-Za-z]) ?|[·⋅∙] ?"), "×"),
     (re.compile(r"\\[dt]frac\b"), r"\\frac"),
+    (re.compile(r"\\leq?(?![A-Za-z])|<=(?![=>])|≤"), r"\\leq "),
+    (re.compile(r"\\geq?(?![A-Za-z])|(?<![<=])>=(?!=)|≥"), r"\\geq "),
+    (re.compile(r"\\neq?(?![A-Za-z])|!=(?!=)|≠"), r"\\neq "),
     (re.compile(r"[\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d]"), "-"),
+    (re.compile(r"(?:(?<![A-Za-z\\])(?:minus|negative)\b|[负負]) ?(?=[0-9.$€£¥₹₩(\\])", re.IGNORECASE), "-"),
+    (re.compile(r"(?<=[\w)}\]]) ?\*\* ?(-?[A-Za-z0-9]+)"), r"^{\1}"),
+    (re.compile(r"(?<=[\w)}\]]) ?\*\* ?(?=\()"), "^"),
+    (
+        re.compile(r"(?:√|(?<![A-Za-z\\])sqrt(?= ?\()) ?(?:\(([^()]*)\)|([0-9.]*[0-9]|[A-Za-z](?![A-Za-z])))"),
+        r"\\sqrt{\1\2}",
+    ),
+    (re.compile(r"\^ ?(-[0-9]+|[0-9]{2,})"), r"^{\1}"),
+    (re.compile(r"(?<![A-Za-z\\])((?:arc)?(?:sin|cos|tan)|log|ln|exp)(?= ?\()"), r"\\\1"),
+    (re.compile(r"(?<![A-Za-z\\])pi(?![A-Za-z])|π"), r"\\pi "),
+    (re.compile(r"(?:\\(?:approx|simeq|sim)(?![A-Za-z])|[≈≃]) ?"), "= "),
 ]
+_SIGN = re.compile("([\\s*_`$\"'“‘(\\[\\\\]{0,12}[-\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d])\\s+")
+
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _RAISED_RUN = re.compile("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _THIN_GROUP = re.compile("(?<=[0-9])(?:[\u00a0\u2009\u202f]|\\\\,)(?=[0-9]{3}(?![0-9]))")
 _VULGAR = re.compile("[¼-¾⅐-⅞]")
-# Not behind a digit: 3\\frac{1}{2} is a mixed number, for math_verify.
+_MIXED = re.compile(
+    r"(?<![0-9.,^/*×}])([0-9]{1,9})(?: ?\\frac ?\{? ?([0-9]{1,9}) ?\}? ?\{? ?([0-9]{1,9}) ?\}?"
+    r"| ([0-9]{1,9})/([0-9]{1,9}))(?![0-9./])"
+)
+_MIXED_LATEX = re.compile(r"(?<![0-9.,^/*×}])([0-9]{1,9}) ?\\frac ?\{ ?([0-9]{1,9}) ?\} ?\{ ?([0-9]{1,9}) ?\}()()")
+_SPACED_GROUPS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?: [0-9]{3})+(?![0-9])")
+# Not behind a digit: 3\\frac{5}{2} is for math_verify.
 _SIMPLE_FRACTION = re.compile(r"(?<![0-9.,}])(?<![0-9.,}] )\\frac ?\{ ?([0-9.,]+) ?\} ?\{ ?([0-9.,]+) ?\}")
 
 
@@ -103,22 +127,40 @@ def join_groups(text: str) -> str:
 def plain_math(text: str) -> str:
     r"""Return an expression without decoration, delimiters and typography: ready to be read or sent to math_verify.
 
+    A minus sign in front is a sign, never a bullet, also with a space behind it or as a word (minus, 负).
+
     >>> plain_math(r"**$\text{−3}\,{,}5 \times 10³$.**")
     '-3 ,5 ×10^{3}'
     """
     text = _VULGAR.sub(
         lambda match: r"\frac{{{}}}{{{}}}".format(*normalize("NFKC", match[0]).split("⁄")), join_groups(text)
     )
-    text = bare(clean(text))
+    text = bare(_joined_sign(clean(text).rstrip(" ✓✔✅☑")))
     for _ in range(2):  # "$...$" inside of quotes, and the other way round
         if len(text) > 3 and text[:2] in ("\\(", "\\[", "$$") and text[-2:] in ("\\)", "\\]", "$$"):
-            text = bare(text[2:-2])
+            text = bare(_joined_sign(text[2:-2]))
         elif len(text) > 1 and text[0] == text[-1] == "$":
-            text = bare(text[1:-1])
+            text = bare(_joined_sign(text[1:-1]))
     for pattern, replacement in _COMMANDS:
         text = pattern.sub(replacement, text)
     text = _RAISED_RUN.sub(lambda match: "^{" + match[0].translate(_RAISED) + "}", text)
-    return bare(" ".join(text.split()))
+    return bare(_joined_sign(" ".join(text.split())))
+
+
+def _joined_sign(text: str) -> str:
+    """Return a text without white space behind its leading minus sign, which is no bullet here."""
+    match = _SIGN.match(text)
+    return text if match is None else match[1] + text[match.end() :]
+
+
+def _improper(pattern: re.Pattern[str], text: str) -> str:
+    """Return a text with its mixed numbers (3 1/2) as improper fractions (7/2)."""
+
+    def improper(match: re.Match[str]) -> str:
+        whole, top, bottom = int(match[1]), int(match[2] or match[4]), int(match[3] or match[5])
+        return f"{whole * bottom + top}/{bottom}" if 0 < top < bottom else match[0]
+
+    return pattern.sub(improper, text)
 
 
 def _fraction(digits: str, exponent: int) -> Fraction | None:
@@ -144,8 +186,8 @@ def _unit_of(text: str, currency: str | None) -> tuple[frozenset[str], bool] | N
         known = UNITS.get(spelling)
         if known is None and "/" in spelling:
             top, _, bottom = spelling.partition("/")
-            pair = UNITS.get(top) or UNITS.get(top.removesuffix("s")), UNITS.get(bottom)
-            known = frozenset({f"{next(iter(pair[0]))}/{next(iter(pair[1]))}"}) if pair[0] and pair[1] else None
+            tops = UNITS.get(top) or UNITS.get(top.removesuffix("s")) or frozenset()
+            known = frozenset(f"{a}/{b}" for a in tops for b in UNITS.get(bottom, frozenset())) or None
         if known is not None:
             known = frozenset(f"{name}^2" for name in known) if squared else known
             # "$5 USD": both say it. "$5 km" is nothing.
@@ -201,6 +243,7 @@ def read_quantity(text: str) -> Quantity | None:
     """
     if len(text) > 2 * _MAX_EXPONENT:
         return None
+    text = _SPACED_GROUPS.sub(lambda match: match[0].replace(" ", ","), _improper(_MIXED, text), count=1)
     text = _SIMPLE_FRACTION.sub(r"\1/\2", text)
     match = _QUANTITY.match(text)
     if match is None:
@@ -208,6 +251,8 @@ def read_quantity(text: str) -> Quantity | None:
     value = _value_of(match)
     rest = text[match.end() :]
     if value is None or (rest and rest[0].isascii() and rest[0].isalnum() and rest[0].isdigit()):
+        return None
+    if _NOT_AFTER.match(rest[:64]):
         return None
     if match["percent"] or match["percent_of"]:
         return Quantity(value, percent=True) if not rest.strip(" .,;") and not match["currency"] else None
@@ -225,14 +270,14 @@ def only_quantity(text: str) -> Quantity | None:
     >>> only_quantity("42 in 2019") is only_quantity("it is 5!") is None
     True
     """
-    text = _SIMPLE_FRACTION.sub(r"\1/\2", text)
+    text = _SIMPLE_FRACTION.sub(r"\1/\2", _improper(_MIXED_LATEX, text))
     found: set[Quantity] = set()
     at = seen = 0
     while (number := _NUMBER.search(text, at)) is not None:
         seen += 1
         before = _BEFORE.search(text, max(0, number.start() - 8), number.start())
         start = before.start() if before is not None else number.start()
-        if _NOT_BEFORE.search(text, max(0, start - 12), start):
+        if _NOT_BEFORE.search(text[max(0, start - 64) : start]):
             return None
         match = _QUANTITY.match(text, start)
         if match is None or match.end() <= number.start():
@@ -244,6 +289,8 @@ def only_quantity(text: str) -> Quantity | None:
         if value is None:
             return None
         percent = bool(match["percent"] or match["percent_of"])
+        if _NOT_AFTER.match(text[at : at + 64]):
+            return None
         unit = (frozenset[str](), True) if percent else _unit_in_prose(text[at : at + 80], match["currency"])
         if unit is None:
             return None
@@ -254,7 +301,28 @@ def only_quantity(text: str) -> Quantity | None:
 
 
 _BEFORE = re.compile(rf"(?:百分之 ?|(?<![A-Za-z0-9]){_SIGN_AND_CURRENCY})$", re.IGNORECASE)
-_NOT_BEFORE = re.compile(r"(?:\bnot|\bnever|n[’']t|不是?|非) ?$", re.IGNORECASE)
+_NOT_BEFORE = re.compile(
+    r"(?:\b(?:not|never|neither|nor|cannot|without|except|(?:any|every|no)thing but|all but|rather than|instead of"
+    r"|other than|excluding"
+    r"|(?:wrong|incorrect|false) (?:answer|number|value))\b|n[’']t\b|不|非)"
+    r"(?: ?(?:\b(?:be|been|equals?|to|the|an?|is|was|are|possibly|exactly|really|simply|just|answer"
+    r"|number|value|for)\b"
+    r"|可能|应该?|能|会|是|等于|为|:)){0,6} ?$"
+    r"|\b(?:at (?:least|(?:the )?most)|(?:less|more|fewer|greater|larger|smaller|higher|lower|bigger|older|younger"
+    r"|longer|shorter) than(?: or equal to)?"
+    r"|up to|over|under|above|below|beyond|exceed(?:s|ed|ing)?|min(?:imum)? of|max(?:imum)? of) ?$"
+    r"|(?:至少|至多|最多|最少|超过|不到|不足|不超过|少于|多于|大于|小于|高于|低于|除了?) ?$"
+    r"|(?:[<>≤≥≠≮≯¬∉!]=?|\\[A-Za-z]+) ?$",
+    re.IGNORECASE,
+)
+_NOT_AFTER = re.compile(
+    r"(?: ?[A-Za-z%]{1,12}){0,2}?,?(?: which| that)? ?"
+    r"(?:\b(?:is|was|are|were|seems|looks|can|could|does|would be|must be) ?"
+    r"(?:clearly |obviously |also )?(?:not\b|n[’']t\b|wrong|incorrect|false)|cannot\b"
+    r"|\bor (?:more|less|fewer|above|below|higher|lower)\b"
+    r"|at (?:least|most)\b|(?:是|也|都)?(?:错|不对|不正确|不是)|[个人元]?(?:以上|以下)|[✗✘❌✖])",
+    re.IGNORECASE,
+)
 _CLAUSE_END = re.compile(r"[.,;:!?()\[\]](?: |$)|[，。；：！？、（）\n]")
 _HAN_UNITS = sorted((unit for unit in UNITS if not unit.isascii() and unit[0].isalpha()), key=len, reverse=True)
 
@@ -302,17 +370,18 @@ def units_clash(one: Quantity, other: Quantity) -> bool:
 def same_quantity(gold: Quantity, answer: Quantity, *, percent_asked: bool) -> bool | None:
     """Whether two quantities are the same by the rules of `MathVerify`; None when rounding has to decide.
 
-    A unit on one side only is ignored. A percentage equals its fraction if the gold is a percentage or the question
-    asks for one.
+    A unit on one side only is ignored, also the % of a gold. A plain answer is a gold percentage if it equals its
+    number or its fraction. A percentage is a plain gold only if the question asks for one: beside a gold of at most
+    1 by its fraction, else by its number.
     """
     if units_clash(gold, answer):
         return False
+    if gold.percent and not answer.percent:
+        return answer.value in (gold.value, gold.value / 100)
+    if answer.percent and not gold.percent:
+        return percent_asked and gold.value == (answer.value / 100 if abs(gold.value) <= 1 else answer.value)
     if gold.value == answer.value:
         return True
-    if gold.percent != answer.percent and (gold.percent or percent_asked):
-        as_fraction = [q.value / 100 if q.percent else q.value for q in (gold, answer)]
-        if as_fraction[0] == as_fraction[1]:
-            return True
     difference = abs(gold.value - answer.value)
     # math_verify rounds to six decimals: 0.3333333 is 1/3. That is for it to say, but 1e-7 is not 2e-7.
     close = difference < Fraction(1, 10**6) and difference * 10**4 < max(abs(gold.value), abs(answer.value))

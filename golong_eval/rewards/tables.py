@@ -162,27 +162,34 @@ def _candidates(spans: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, in
             yield start, end
 
 
-def last_table(text: str, names_columns: NamesColumns) -> Table | None:
+def last_table(
+    text: str, names_columns: NamesColumns, preferred: Callable[[Table], bool] = lambda _: True
+) -> Table | None:
     """Return the last table among the JSON in a text, in code fences or in prose; None when there is none.
+
+    The last one that is `preferred` goes before a later one that is not.
 
     Raises:
         TableError: The last JSON that is meant as a table is not a proper one.
     """
     read_from = len(text)
+    last = None
     for start, end in _candidates(_spans(text)):
         if start >= read_from:
             continue  # inside of a list that was read and is no table
         try:
             value = _DECODER.decode(text[start:end])
         except TableError:
-            if text[start] == "[" or '"data"' in text[start:end]:
+            if last is None and (text[start] == "[" or '"data"' in text[start:end]):
                 raise
             continue
         except ValueError:
             continue
         table = read_table(value, names_columns)
         if table is not None:
-            return table
-        if isinstance(value, list):
+            if preferred(table):
+                return table
+            last = last or table
+        if table is not None or isinstance(value, list):
             read_from = start
-    return None
+    return last

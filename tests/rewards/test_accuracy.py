@@ -77,3 +77,101 @@ def test_a_letter_and_its_text_are_aliases():
     for area in ("B", "Paris", "The answer is Paris."):
         assert score("accuracy", area, ["B", "Paris"]).value == 1.0
     assert score("accuracy", "A", ["B", "Paris"]).value == 0.0
+
+
+B_IS_STATED = [
+    "[Answer]\nB. A class definition defines a class object.",
+    "B. I would say so.",
+    "[Answer]\nB. The class ...\n\nThis appears in D3.",
+    "The correct statement is B.",
+    "Statement B",
+    "It is B.",
+    "B is correct.",
+    "B because it appears in D1",
+    "B - Paris",
+    r"\boxed{\text{B. The class}}",
+    r"\boxed{B. The class}",
+    "The answer is 'B'",
+    "> B",
+    "正确选项是B",
+    "选项B正确",
+    "[Answer]\nB</answer>",
+    "[Answer]\nB\n\nReason: (C) is from another document",
+    "B. The class\n\n(C) is from another document",
+    "C. Paris\nSo the answer is B",
+    "C\n\\boxed{B}",
+    "B: Paris",
+    "B) Paris",
+    "B. No, it does not.",
+    "The answer is B, since A is wrong",
+    "The answer is B and C is wrong.",
+    "B\n---",
+    "[Answer]\nB\n[/Answer]",
+    "【答案】B",
+    "The answer is B, no doubt.",
+    "So B is correct.",
+    "Option B: Paris",
+    "B is the correct answer.",
+    "选项B是正确的",
+    "B、巴黎",
+    "B. 巴黎",
+    "B. Wrong answers do not matter",
+    "This is B because of D1.",
+    "A. Paris is wrong. The answer is B.",
+    "B. False",
+    "C\nThe answer is B",
+    "The answer is B. False",
+    "B. Not all of them",
+    r"\boxed{B. False}",
+    "B. Wait times are long.",
+]
+B_IS_NOT_STATED = [
+    "A\nor\nB",
+    "B\nor C",
+    "The answer is B (or C)",
+    "The answer is B or maybe C",
+    "Answer: B / maybe C",
+    "answer is B and also C",
+    "The answer is B - no, wrong.",
+    "the wrong answer is B",
+    "It is false that the answer is B",
+    "B. x\nC. y",
+    "B. x C. y",
+    "B. or C.",
+    "选项B不正确",
+    "B is not correct",
+    "不正确选项是C",
+    "It is Beautiful",
+    r"The wrong answer is \boxed{B}",
+    r"\boxed{A. x B. y}",
+    "(A) (B)",
+    "B, C",
+    "B is wrong",
+    "If B is correct or not",
+    "B or (C)",
+    "The answer is B or C because of D1",
+    "whether B is correct",
+    "C. x\nB. y\nA. z",
+    "B / C",
+    "A and B are correct",
+    "not B. Paris",
+    "B. not the answer",
+    "The answer is B. Wait, no.",
+    "\\boxed{A}\n\\boxed{B}",
+]
+
+
+@pytest.mark.parametrize("area", B_IS_STATED)
+def test_b_is_stated(area):
+    result = score("accuracy", area, "B")
+    assert (result.value, result.parsed) == (1.0, "B")
+
+
+@pytest.mark.parametrize("area", B_IS_NOT_STATED)
+def test_b_is_not_stated(area):
+    assert score("accuracy", area, "B").value == 0.0
+
+
+def test_yes_with_its_reason():
+    for area in ("Yes because it does", "Yes, because (no) is not", "yes since D1 says so"):
+        assert score("accuracy", area, "yes").value == 1.0

@@ -144,7 +144,9 @@ def test_homoglyphs_are_wrong():
 
 _PIECES = ["(", "1", " ", '"', "\\boxed{", "[Answer]", "{", "[", "1 ", "A or ", "(A)", "the answer is A ", "选", "=",
     "9^", '{"a":', "D1\n",
-           "[[1]]", "-", "是 ", "42 km, ", "$", "\\frac{1}", "not (A) ", "\u200b", "中", "`", "**a** "]  # fmt: skip
+           "[[1]]", "-", "是 ", "42 km, ", "$", "\\frac{1}", "not (A) ", "\u200b", "中", "`", "**a** ",
+           "C. ", "B or\n", "it is C\n", "\\boxed{C. x}", "minus ", "- ", "= 43 ", "√", "3 ", "| ", "not be ", "> ",
+           "✓", "3 1/2 ", "The word is ", '[{"a": 1}]', "</answer>", "不是", "< b"]  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", _PIECES)

@@ -118,3 +118,12 @@ def test_repeated_rows_count(gold, answer):
     table, answered = ({"columns": ["c"], "data": [[x] for x in rows]} for rows in (gold, answer))
     both, either = Counter(gold) & Counter(answer), Counter(gold) | Counter(answer)
     assert iou(answered, table).value == pytest.approx(both.total() / either.total())
+
+
+def test_a_later_table_that_shares_no_column_is_no_answer():
+    evidence = 'Evidence: [{"doc": "D1"}, {"doc": "D2"}]'
+    right, half = json.dumps(GOLD), '[{"name": "a"}, {"name": "b"}]'
+    assert iou(f"{right}\n{evidence}").value == 1.0
+    assert iou(f"{right}\n{half}\n{evidence}").value == 0.5
+    assert iou(evidence).value == 0.0
+    assert iou(evidence).status == "ok"

@@ -1,0 +1,218 @@
+"""Answers that say something else than the gold, and forms of the gold that are easily missed, in numbers."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from golong_eval.rewards import score
+
+RIGHT = [
+    ("-7", [r"\boxed{- 7}", "The answer is - 7", r"\boxed{-\,7}", "$- 7$"]),
+    (
+        "42",
+        [
+            "- 42",
+            "- 42 apples in it",
+            "x = 42",
+            r"\boxed{x = 42}",
+            r"\boxed{6 \times 7 = 42}",
+            "6*7=42",
+            "42 (30 + 12)",
+            "42 ✓",
+            r"\boxed{\approx 42}",
+            "x ≈ 42",
+            "= 42",
+            r"\boxed{|-42|}",
+            "about 42",
+            r"\boxed{\theta = 42}",
+            r"\boxed{f(x) = 42}",
+            r"\boxed{\text{Total} = 42}",
+            "So 6*7 = 42.",
+            r"\boxed{42!/41!}",
+            r"\frac{84}{2} = 42",
+            "**42** (30 + 12)",
+            r"\boxed{2 \cdot 21}",
+            "The answer is 42 (see D3).",
+            "Total: 42",
+            "total = 42 apples",
+            r"\boxed{\$42}",
+        ],
+    ),
+    ("- 42", ["- 42"]),
+    ("-42", ["minus 42", "negative 42", "负42", "It is minus 42."]),
+    (r"6.626\times10^{-34}", [r"6.626\times10^{-34}"]),
+    ("10^{-9}", [r"1\times 10^{-9}"]),
+    ("5 pounds/week", ["5 lb/week"]),
+    (r"2\sqrt3", [r"\sqrt{12}"]),
+    ("12%", ["12", "0.12"]),
+    ("$3.5 million", ["$3.5M", "$3.5 m", "3.5 x 10^6", "3 500 000"]),
+    ("3500000", ["3.5 x 10^6", "3 500 000"]),
+    ("3 1/2", ["3 1/2", "3½", r"3\frac{1}{2}", "3.5", "7/2", r"\boxed{3\frac12}"]),
+    ("3½", ["3 1/2", "3½", r"3\frac{1}{2}", "3.5", "7/2", r"\boxed{3\frac12}"]),
+    (r"3\frac{1}{2}", ["3 1/2", "3½", r"3\frac{1}{2}", "3.5", "7/2", r"\boxed{3\frac12}"]),
+    ("3.5", ["3 1/2", "3½", r"3\frac{1}{2}", "3.5", "7/2", r"\boxed{3\frac12}"]),
+    (r"2\sqrt{3}", ["2√3", "2*sqrt(3)"]),
+    (r"\pi", ["pi"]),
+    (r"2\pi", ["2π"]),
+    ("x^2+1", ["x**2+1"]),
+    ("pi", [r"\pi"]),
+    ("x>42", ["x>42"]),
+    (r"x \geq 4", [r"x \ge 4"]),
+    ("1/3", [r"\frac{1}{3} = 0.3333333"]),
+    ("y=1+2x", ["y=2x+1"]),
+    ("2x + 1", ["2x+1"]),
+    ("x=5", [r"\boxed{x = 5}"]),
+    ("3", ["x_1 = 3"]),
+    ("a_n", ["a_n"]),
+    ("1+2a_n", ["2a_n+1"]),
+    (r"2\pm\sqrt 3", [r"\boxed{2 \pm \sqrt{3}}"]),
+    ("[1, 2)", ["[1,2)"]),
+    (r"(-\infty,2]\cup[3,4)", [r"(-\infty, 2] \cup [3,4)"]),
+    ("3.5 km", ["3 1/2 km"]),
+    ("-3.5", ["-3 1/2"]),
+]
+WRONG = [
+    ("7", [r"\boxed{- 7}", "x = - 7"]),
+    ("x^2-4", [r"\boxed{- x^2 - 4}"]),
+    ("-42", ["- 42", "It was 12.\n- 42 apples"]),
+    (
+        "42",
+        [
+            "minus 42",
+            "negative 42",
+            "负42",
+            r"\boxed{\neq 42}",
+            r"\boxed{> 42}",
+            r"\leq 42",
+            "!= 42",
+            r"\boxed{\not 42}",
+            "at least 42",
+            "less than 42",
+            r"\boxed{43 \lor 42}",
+            r"\boxed{43 \cup 42}",
+            r"\boxed{43 | 42}",
+            "43 & 42",
+            "43 ? 42",
+            "43 # 42",
+            r"\boxed{43 = 42}",
+            r"\boxed{42_{8}}",
+            "42 is wrong",
+            "42 is not the answer",
+            "not equal to 42",
+            "anything but 42",
+            "It can't be 42",
+            "43 = 42",
+            "The answer is at least 42",
+            "≥ 42",
+            "<42",
+            r"\boxed{\geq 42}",
+            "more than 42 apples",
+            "42 or more",
+            "wrong answer is 42",
+            "It is false that the answer is 42",
+            "42%",
+            "42 ✗",
+            r"\boxed{42 \text{ or } 43}",
+            r"\boxed{2x = 42}",
+            "It cannot be 42.",
+            "至少42",
+            r"\boxed{6\times 8 = 42}",
+            "6*8=42",
+            r"\boxed{x = 43 = 42}",
+            r"\boxed{\pm 42}",
+            "!42",
+            "42 (43)",
+            "42 (or 43)",
+            r"\boxed{\lnot 42}",
+            r"\boxed{42 \vee 43}",
+            r"\boxed{43;42}",
+            r"\boxed{41,42}",
+            r"\boxed{{}42,}\boxed{1}",
+            r"\boxed{|42|43|}",
+            r"\boxed{x \to 42}",
+            "42%",
+        ],
+    ),
+    (r"6.626\times10^{-34}", [r"9.1\times10^{-31}"]),
+    ("10^{-9}", [r"2\cdot 10^{-9}"]),
+    (r"\sqrt{2}\cdot 10^{-7}", ["0.0000003"]),
+    ("100", ["100%"]),
+    ("1", ["100%"]),
+    ("12%", ["0.0012"]),
+    ("{1, 2}", ["(1,2)"]),
+    ("(1,2)", ["{1, 2}", r"\{1,2\}"]),
+    ("25", ["5 (3+2)"]),
+]
+ASKED = [
+    ("0.12", "What percentage?", 1.0, ["12%"]),
+    ("0.12", "What percentage?", 0.0, ["0.12%"]),
+    ("12", "What percentage?", 1.0, ["12%"]),
+    ("12", "growth of 5% in what year?", 0.0, ["12%"]),
+    ("12", "What % of", 1.0, ["12%"]),
+    ("12", "占百分之几", 1.0, ["12%"]),
+    ("1", "What percentage?", 1.0, ["100%"]),
+]
+
+
+@pytest.mark.parametrize(("gold", "area"), [(gold, area) for gold, areas in RIGHT for area in areas])
+def test_right(gold, area):
+    result = score("math_verify", area, gold)
+    assert (result.value, result.status) == (1.0, "ok"), result
+
+
+@pytest.mark.parametrize(("gold", "area"), [(gold, area) for gold, areas in WRONG for area in areas])
+def test_wrong(gold, area):
+    result = score("math_verify", area, gold)
+    assert result.value == 0.0, result
+
+
+@pytest.mark.parametrize(("gold", "question", "value", "areas"), ASKED)
+def test_percentages_as_the_question_asks(gold, question, value, areas):
+    assert [score("math_verify", area, gold, question=question).value for area in areas] == [value] * len(areas)
+
+
+def test_the_hash_seed_changes_nothing():
+    code = (
+        "from golong_eval.rewards.quantities import plain_math, read_quantity, same_quantity as same\n"
+        "pairs = [('5 pounds/week', '5 lb/week'), ('$5', '5 dollars'), ('¥5', '5元')]\n"
+        "read = [[read_quantity(plain_math(text)) for text in pair] for pair in pairs]\n"
+        "print([same(*pair, percent_asked=False) for pair in read], [sorted(q.unit) for pair in read for q in pair])"
+    )
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in range(4)
+    ]
+    found = {child.communicate(timeout=100)[0] for child in children}
+    assert len(found) == 1
+    assert found.pop().startswith("[True,")
+
+
+@pytest.mark.parametrize("area", ["=> 42", "6*7 => 42", "So → 42", "<b>42</b>", r"\boxed{6 \times 7 \Rightarrow 42}"])
+def test_arrows_and_html_are_decoration(area):
+    assert score("math_verify", area, "42").value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("gold", "areas"),
+    [
+        ("10^{-9}", ["10^-9", "1e-9", "0.000000001"]),
+        ("2^{10}", ["1024", "2^10", "2**10"]),
+        ("log(2)", [r"\log 2", r"\log(2)"]),
+        (
+            "42",
+            ["42（见文档3）", "1 + 41 = 42", "42 = 42", r"\boxed{42} (i.e., 40+2)", "There were 42, not including D3."],
+        ),
+        ("x = 42", ["42", "x=42"]),
+        (r"\frac{\sqrt{3}}{2}", ["sqrt(3)/2", "√3/2", "0.8660254"]),
+        ("-3.5", ["-3½", "minus 3 1/2", r"-3\frac{1}{2}"]),
+    ],
+)
+def test_spellings_of_an_expression(gold, areas):
+    assert [score("math_verify", area, gold).value for area in areas] == [1.0] * len(areas)
