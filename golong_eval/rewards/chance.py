@@ -13,7 +13,7 @@ __all__ = ["chance_level"]
 
 
 def chance_level(metric: str, gold: Gold, candidates: int | None = None) -> float | None:
-    """Return the expected reward of the best content-free guess, or None where it needs the candidates.
+    """Return the expected reward of the best content-free guess, or None where it can't be told.
 
     With N candidates and n gold items:
 
@@ -24,12 +24,15 @@ def chance_level(metric: str, gold: Gold, candidates: int | None = None) -> floa
       d_r = 1 / log2(r + 1) it is ``(sum g)(sum d) / (n sum g_i d_i)``: 0.87 at n = 4, 0.83 at n = 12. (The reversed
       list of four earns 0.749; a single item has one order and earns 1.)
     - ``pairwise_accuracy``: 1/2; with a single gold item, which is scored by exact match, 0.
-    - ``exact_match``, ``math_verify``, ``iou``, ``rouge_l``: 0.
+    - ``math_verify``: 1 / N where N equally likely results are given, else 0.
+    - ``exact_match``: 0.
+    - ``iou``, ``rouge_l``: None. Text without content earns something that no formula tells: stop words about 0.2 in
+      ROUGE-L, a column of guessed counts or of all labels a little of a table.
 
     Args:
         metric: Name of the metric.
         gold: The sample's gold.
-        candidates: How many labels or choices an answer can name, where the question lists them.
+        candidates: How many labels, choices or results an answer can name, where they are known.
 
     Raises:
         UnknownNameError: No such metric.
@@ -45,6 +48,10 @@ def chance_level(metric: str, gold: Gold, candidates: int | None = None) -> floa
         raise DataError(f"there can't be {candidates} candidates", "give the number of labels that an answer can name")
     if metric in ("accuracy", "sub_em"):
         return None if candidates is None else 1 / candidates
+    if metric == "math_verify":
+        return 0.0 if candidates is None else 1 / candidates
+    if metric in ("iou", "rouge_l"):
+        return None
     if not isinstance(gold, ItemsGold | RankingGold | OrderGold):
         return 0.0
     n = len(GoldItems(gold.items))

@@ -35,7 +35,7 @@ metric: f1
 version: 1
 
 # Tokens for the answer, without thinking.
-max_tokens: 256
+max_tokens: 512
 
 # Tells the form of the answer, in English and Chinese. The answer is read after the last [Answer].
 answer_contract:

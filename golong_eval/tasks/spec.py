@@ -11,7 +11,7 @@ from golong_eval.errors import DataError
 from golong_eval.rewards import MetricSpec
 from golong_eval.schema import Document, Frozen, Language, Prompt, Sample, sha256_text
 
-__all__ = ["ContextMode", "Localized", "TaskSpec"]
+__all__ = ["ContextMode", "Localized", "TaskSpec", "document_heading", "render_document"]
 
 ContextMode = Literal["full", "none", "evidence"]
 """Which documents a prompt shows: all, none (the floor), or only those with evidence (the ceiling)."""
@@ -99,7 +99,12 @@ class TaskSpec(Frozen):
         )
 
 
+def document_heading(document: Document) -> str:
+    """Return the line above a document: ``Document D1: title``, in every language of questions."""
+    title = document.title.strip()
+    return f"Document {document.id}: {title}" if title else f"Document {document.id}"
+
+
 def render_document(document: Document) -> str:
-    """Return a document under its heading, ``[id] title``."""
-    heading = f"[{document.id}] {document.title}".rstrip()
-    return f"{heading}\n{document.read()}"
+    """Return a document under its heading."""
+    return f"{document_heading(document)}\n{document.read()}"

@@ -137,7 +137,7 @@ def test_context_modes_show_all_none_or_the_evidence(tmp_path: Path, samples_fil
     assert "pump stopped" in seen["full"]
     assert "Ada opened" in seen["full"]
     assert "pump stopped" not in seen["evidence"]
-    assert "[D2] Crew\n" in seen["evidence"]
+    assert "Document D2: Crew\n" in seen["evidence"]
     assert "Ada opened" not in seen["none"]
     assert all("Who opened the valve?" in prompt for prompt in seen.values())
 

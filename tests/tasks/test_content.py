@@ -101,7 +101,9 @@ def test_a_prompt_renders_whole_and_ends_with_the_contract(spec: TaskSpec, examp
     prompt = spec.prompt(sample)
     language = sample.metadata.language
     assert prompt.after.endswith(f"{sample.question}\n\n{spec.answer_contract.get(language)}")
-    assert all(f"[{document.id}] {document.title}\n{document.text}" in prompt.text for document in sample.documents)
+    assert all(
+        f"Document {document.id}: {document.title}\n{document.text}" in prompt.text for document in sample.documents
+    )
     assert "{documents}" not in prompt.text
     assert "{question}" not in prompt.text
     none, evidence = spec.prompt(sample, "none"), spec.prompt(sample, "evidence")

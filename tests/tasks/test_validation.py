@@ -86,7 +86,7 @@ def test_a_broken_line_does_not_hide_faults_after_it(t3: Path) -> None:
 
 def test_faults_of_the_definition_and_of_the_examples_are_told_together(t3: Path) -> None:
     task = t3 / "task.yaml"
-    text = task.read_text(encoding="utf-8").replace("max_tokens: 256", "max_tokens: 0\nmax_token: 3")
+    text = task.read_text(encoding="utf-8").replace("max_tokens: 512", "max_tokens: 0\nmax_token: 3")
     task.write_text(text.replace("metric: f1", "metric: f2"), encoding="utf-8")
     plant(t3 / "examples.jsonl", 1, lambda e: e.pop("right"))
     lines = text.splitlines()

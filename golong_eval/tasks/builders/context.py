@@ -18,6 +18,7 @@ from typing import NamedTuple
 from golong_eval.schema import Document, Evidence, Language
 from golong_eval.tasks.builders.sentences import Sentence, sentences
 from golong_eval.tasks.builders.terms import fold, hyphenated, is_term, term_counts
+from golong_eval.tasks.spec import document_heading
 
 __all__ = ["SEPARATOR", "Context", "Drops", "OutsideSentence", "Place", "Unit", "evidence"]
 
@@ -210,7 +211,7 @@ class Context:
 def evidence(documents: Sequence[Document], places: Sequence[Place]) -> tuple[Evidence, ...]:
     """Return places as evidence, each with its depth in the documents as a prompt renders them."""
     texts = [document.text or "" for document in documents]
-    headings = [len(f"[{document.id}] {document.title}".rstrip()) + 1 for document in documents]
+    headings = [len(document_heading(document)) + 1 for document in documents]
     rendered = (heading + len(text) + len(SEPARATOR) for heading, text in zip(headings, texts, strict=True))
     starts = list(accumulate(rendered, initial=0))
     total = starts[-1] - len(SEPARATOR)

@@ -25,7 +25,7 @@ from golong_eval.tasks.builders.prompt_lengths import Budget
 from golong_eval.tasks.builders.sections import Span, split
 from golong_eval.tasks.builders.sentences import sentences
 from golong_eval.tasks.builders.tokenizer import Tokenizer
-from golong_eval.tasks.spec import render_document
+from golong_eval.tasks.spec import document_heading, render_document
 
 __all__ = ["Filler"]
 
@@ -46,6 +46,7 @@ _SHARES = (0.15, 0.3, 0.6)
 """Of the budget, what one document may take at first: some contexts are mixed, others mostly about one thing."""
 _OUTSIDE_SOURCES, _OUTSIDE_SPANS, _OUTSIDE_SENTENCES = 8, 3, 30
 _OUTSIDE_ENOUGH = 24
+_OUTSIDE_WINDOW = 20_000
 _MAX_TITLE = 140
 
 
@@ -179,7 +180,9 @@ class Filler:
         if not fill.full:
             self._take_rest(fill)
         block = self._trim(fill)
-        if block < _FILLED * fill.budget and fill.misses < _MISSES:
+        # A short context may have no room for the next paragraph, where there is one.
+        unfitting = fill.left and fill.room < fill.unit
+        if block < _FILLED * fill.budget and fill.misses < _MISSES and not unfitting:
             self._too_small[group, budget] = block
             return None
         outside = self._outside(fill, unread, group, seen, rng)
@@ -250,7 +253,7 @@ class Filler:
                 fill.costs.append(cost)
                 return cost
             density = (pieces[0].end - pieces[0].start) / cost
-            heading = self.tokenizer.count(f"[{unit.label}] {unit.title}\n\n")
+            heading = self.tokenizer.count(f"{document_heading(unit.document())}\n\n")
             limit = int((fill.room - heading) * density * 0.95)
             if limit < _MIN_UNIT_CHARACTERS:
                 return 0
@@ -281,12 +284,12 @@ class Filler:
             assert document is not None
             found += _sentences_of(document, rng.sample(spans, min(_OUTSIDE_SPANS, len(spans))), _LANGUAGES[group], rng)
         for index in unread:
-            if len(found) >= _OUTSIDE_ENOUGH:
+            if len({sentence.source for sentence in found}) >= 2 * _OUTSIDE_SOURCES:
                 break
             document = self._read(index, group)
             if document is None or document.digest in seen:
                 continue
-            found += _sentences_of(document, [Span(0, len(document.text), True, None)], _LANGUAGES[group], rng)
+            found += _sentences_of(document, [_window(document.text, rng)], _LANGUAGES[group], rng)
         # The context holds the whole corpus: take something out again.
         while len(found) < _OUTSIDE_ENOUGH and len(fill.units) > 4:
             if sum(fill.costs[:-1]) < _FILLED * fill.budget:
@@ -321,6 +324,14 @@ def _unit(number: int, document: SourceDocument, span: Span) -> Unit:
         language=document.language,
         licence=document.licence,
     )
+
+
+def _window(text: str, rng: random.Random) -> Span:
+    """Return a stretch between blank lines, of a text that would take long to search as a whole."""
+    at = rng.randrange(max(1, len(text) - _OUTSIDE_WINDOW))
+    start = 0 if len(text) <= _OUTSIDE_WINDOW else text.find("\n\n", at) + 1
+    end = text.rfind("\n\n", start + 1, start + _OUTSIDE_WINDOW) if len(text) - start > _OUTSIDE_WINDOW else -1
+    return Span(start, end if end > 0 else min(len(text), start + _OUTSIDE_WINDOW), start == 0, None)
 
 
 def _belongs(language: Language | None, group: _Group) -> bool:

@@ -24,6 +24,8 @@ _MEAN_QUOTE = 0.6
 _MARGIN = 32
 """Tokens for the labels, terms and titles that the wording of a question is filled with."""
 _MIN_DOCUMENTS = 100
+_MIN_UNIT = 45
+"""Tokens of a document with its heading: two sentences."""
 _WHOLE = 1 << 18
 """Characters up to which a prompt is simply tokenised as a whole."""
 
@@ -96,7 +98,7 @@ def _budgets(length: int, tokenizer: Tokenizer, spec: TaskSpec, builder: TaskBui
         documents = free - int(quotes * quote * (1 if quotes == 1 else _MEAN_QUOTE))
         if documents >= _MIN_DOCUMENTS:
             parts = 2 if builder.whole_sections and length < 2048 else 5 if documents < 800 else 8
-            found[language] = Budget(length, documents, documents // parts, quote)
+            found[language] = Budget(length, documents, max(_MIN_UNIT, documents // parts), quote)
     return found
 
 

@@ -1,8 +1,9 @@
 """T2: which of four statements stands in the documents, word for word?
 
 Proof: the right one is a sentence of the context; the other three are real sentences from elsewhere in the
-corpus (of the same document where it has more, and of about the same length), and none of them stands in the
-context, in any case or line breaking. The letter is drawn uniformly, and so is the right one's rank by length.
+corpus, of about the same length, and none of them stands in the context, in any case or line breaking. All four are
+of different documents, or all of one, so that the right one is not the odd one out. The letter is drawn uniformly,
+and so is the right one's rank by length.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ QUESTION = Wording(
 
 def build(context: Context, rng: random.Random, drops: Drops) -> Draft | None:
     """Make one question, or return None when no sentence is left to try."""
+    # Drawn before the sentence: what has to be dropped can't bend either.
+    letter, shorter = rng.randrange(len(LETTERS)), rng.randrange(len(LETTERS))
     for unit, sentence in context.draw(rng):
         if not context.quote_fits(sentence.quote):
             drops["sentence too long for the length"] += 1
@@ -35,11 +38,10 @@ def build(context: Context, rng: random.Random, drops: Drops) -> Draft | None:
         if not context.occurs_once(sentence.quote):
             drops["sentence stands in more than one place"] += 1
             continue
-        wrong = _wrong_statements(context, unit, sentence, rng)
+        wrong = _wrong_statements(context, unit, sentence, shorter, rng)
         if wrong is None:
             drops["too few sentences of fitting length outside the context"] += 1
             continue
-        letter = rng.randrange(len(LETTERS))
         statements = [*wrong[:letter], sentence.quote, *wrong[letter:]]
         listed = "\n".join(f"{name}. {statement}" for name, statement in zip(LETTERS, statements, strict=True))
         return Draft(
@@ -51,26 +53,40 @@ def build(context: Context, rng: random.Random, drops: Drops) -> Draft | None:
     return None
 
 
-def _wrong_statements(context: Context, unit: int, sentence: Sentence, rng: random.Random) -> list[str] | None:
-    """Return three sentences from outside, so that by length the right one is as often first, second, third or last.
+def _wrong_statements(
+    context: Context, unit: int, sentence: Sentence, shorter: int, rng: random.Random
+) -> list[str] | None:
+    """Return three sentences from outside, of which so many are shorter than the right one.
 
     The three nearest in length would lie on both sides of it, and the statement of middling length would be a
-    better guess than chance.
+    better guess than chance; for the same reason none is of equal length. Nor may the right one be the odd one out:
+    either all four are of different documents, or, where the corpus has too few others, all of the same.
     """
     source = context.units[unit].source
     wanted = len(sentence.quote)
+    others = {outside.source for outside in context.outside} - {source}
+    mixed = len(others) >= len(LETTERS) - 1
     ranked = sorted(
-        {outside for outside in context.outside if context.quote_fits(outside.quote)},
-        key=lambda outside: (abs(len(outside.quote) - wanted) * (1 if outside.source == source else 2), outside),
+        {
+            outside
+            for outside in context.outside
+            if (outside.source != source) == mixed and len(outside.quote) != wanted
+        },
+        key=lambda outside: (abs(len(outside.quote) - wanted), outside),
     )
-    shorter = rng.randrange(len(LETTERS))
     room = {True: shorter, False: len(LETTERS) - 1 - shorter}
     chosen: dict[str, str] = {}
+    sources: set[str] = set()
     for outside in ranked:
-        side, folded = len(outside.quote) <= wanted, outside.quote.lower()
-        if room[side] and folded not in chosen and context.count(folded) == 0:
+        side, folded = len(outside.quote) < wanted, outside.quote.lower()
+        if not room[side] or folded in chosen or (mixed and outside.source in sources):
+            continue
+        if context.quote_fits(outside.quote) and context.count(folded) == 0:
             chosen[folded] = outside.quote
+            sources.add(outside.source)
             room[side] -= 1
+            if not any(room.values()):
+                break
     if any(room.values()):
         return None
     wrong = list(chosen.values())

@@ -3,12 +3,16 @@
 The kind is drawn: how often a term occurs in two or three named documents together (counted without doubt, see
 T3), or the sum or difference of whole numbers left out of quoted sentences (each blank has one filling, each
 number stands by itself: no decimals, versions, dates, ranges or thousands separators).
+
+Small counts are far more common than large ones. So the total is drawn first, uniformly from those that the context
+allows, and then a term and documents with that total: a constant answer earns one in as many (`candidates`) at most.
 """
 
 from __future__ import annotations
 
 import random
 import re
+from itertools import combinations, zip_longest
 
 from golong_eval.schema import NumberGold
 from golong_eval.tasks.builders.blanks import Blank, blank_number
@@ -18,7 +22,10 @@ from golong_eval.tasks.builders.draft import Draft, TaskBuilder, Wording, label_
 __all__ = ["BUILDER", "build"]
 
 MIN_TOTAL, MAX_TOTAL = 3, 30
+MIN_CHOICES = 3
+"""Different totals that a context must allow for a count to be asked."""
 TRIES = 200
+SUBSETS = 30
 COUNT = Wording(
     en='How often does the word "{term}" occur, in upper or lower case, in the documents {labels} together?',
     zh="“{term}”一共在文档 {labels} 的正文中出现了多少次？",
@@ -51,27 +58,56 @@ def build(context: Context, rng: random.Random, drops: Drops) -> Draft | None:
 
 
 def _count(context: Context, rng: random.Random, drops: Drops) -> Draft | None:
-    terms = sorted(
-        term
-        for term, units in context.document_frequency.items()
-        if units >= 2 and context.frequency[term] >= MIN_TOTAL
+    by_total = _countable(context, rng, drops)
+    if len(by_total) < MIN_CHOICES:
+        drops["too few different totals"] += 1
+        return None
+    total = rng.choice(sorted(by_total))
+    term, units = rng.choice(by_total[total])
+    labels = label_list([context.units[unit].label for unit in units], context.language)
+    return Draft(
+        COUNT.fill(context.language, term=term, labels=labels),
+        NumberGold(value=str(total)),
+        [place for unit in units for place in context.places(term, unit)],
+        candidates=len(by_total),
     )
-    for term in rng.sample(terms, min(TRIES, len(terms))):
+
+
+def _countable(context: Context, rng: random.Random, drops: Drops) -> dict[int, list[tuple[str, tuple[int, ...]]]]:
+    """Return terms with the documents to count them in, by how often they occur there together.
+
+    Words follow Zipf's law: of terms drawn alike nearly all would be rare. So each band of frequency gives as many.
+    """
+    bands: dict[int, list[str]] = {}
+    for term in sorted(context.document_frequency):
+        if context.document_frequency[term] >= 2 and context.frequency[term] >= MIN_TOTAL:
+            bands.setdefault(context.frequency[term].bit_length(), []).append(term)
+    shuffled = [rng.sample(band, len(band)) for _, band in sorted(bands.items())]
+    terms = [term for row in zip_longest(*shuffled) for term in row if term is not None]
+    found: dict[int, list[tuple[str, tuple[int, ...]]]] = {}
+    for term in terms[:TRIES]:
         if not context.clean(term):
             drops["term also stands inside other words, in a title, or broken over lines"] += 1
             continue
         counts = context.counts(term)
-        units = sorted(rng.sample(sorted(counts), min(len(counts), rng.choice((2, 3)))))
-        total = sum(counts[unit] for unit in units)
-        labels = label_list([context.units[unit].label for unit in units], context.language)
-        question = COUNT.fill(context.language, term=term, labels=labels)
-        if len(units) < 2 or not MIN_TOTAL <= total <= MAX_TOTAL:
-            drops["too few or too many occurrences"] += 1
-        elif not _states(question, total):
-            places = [place for unit in units for place in context.places(term, unit)]
-            return Draft(question, NumberGold(value=str(total)), places)
-    drops["no term occurs often enough"] += 1
-    return None
+        for units in _subsets(sorted(counts), rng):
+            total = sum(counts[unit] for unit in units)
+            if MIN_TOTAL <= total <= MAX_TOTAL:
+                found.setdefault(total, []).append((term, units))
+    return found
+
+
+def _subsets(units: list[int], rng: random.Random) -> list[tuple[int, ...]]:
+    """Return the pairs and triples of documents; some of them, where there are many."""
+    few = len(units) <= 6
+    return [
+        subset
+        for size in (2, 3)
+        if size <= len(units)
+        for subset in (
+            combinations(units, size) if few else (tuple(sorted(rng.sample(units, size))) for _ in range(SUBSETS))
+        )
+    ]
 
 
 def _arithmetic(context: Context, rng: random.Random, drops: Drops, kind: str) -> Draft | None:

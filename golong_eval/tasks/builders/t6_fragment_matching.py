@@ -1,6 +1,7 @@
 """T6: quoted fragments, each matched to the document that holds it.
 
-Proof: each fragment stands in exactly one place of the context, in any case or line breaking.
+Proof: each fragment stands in exactly one place of the context, in any case or line breaking. The documents are
+drawn uniformly from those with such a fragment, and each at most once: long ones are no better guess than short ones.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ __all__ = ["BUILDER", "build"]
 
 MIN_WORDS, MAX_WORDS = 6, 12
 MIN_HAN, MAX_HAN = 10, 20
+TRIES = 20
+MAX_CANDIDATES = 64
 QUESTION = Wording(
     en=(
         "Each fragment below was copied from exactly one of the documents, line breaks folded into spaces. Match "
@@ -33,17 +36,16 @@ def build(context: Context, rng: random.Random, drops: Drops) -> Draft | None:
         return None
     fewest, most = item_range(context.length)
     wanted = rng.randint(fewest, most)
-    found: list[tuple[str, Place]] = []
-    for unit, sentence in context.draw(rng):
-        quote, place = _fragment(context, unit, sentence, rng)
-        if not context.quote_fits(quote):
-            drops["fragment too long for the length"] += 1
-        elif not context.occurs_once(quote):
-            drops["fragment stands in more than one place"] += 1
-        else:
-            found.append((quote, place))
-            if len(found) == wanted:
+    # Of many documents not all are looked at for the sake of the chance level, which is small then.
+    few = len(context.units) <= MAX_CANDIDATES
+    able: list[tuple[str, Place]] = []
+    for unit in rng.sample(range(len(context.units)), len(context.units)):
+        fragment = _unique_fragment(context, unit, rng, drops)
+        if fragment is not None:
+            able.append(fragment)
+            if len(able) == wanted and not few:
                 break
+    found = able[:wanted]
     if len(found) < fewest:
         drops["too few unique fragments"] += 1
         return None
@@ -53,8 +55,22 @@ def build(context: Context, rng: random.Random, drops: Drops) -> Draft | None:
         QUESTION.fill(context.language, fragments=listed),
         ItemsGold(items=tuple(items)),
         [place for _, place in found],
-        candidates=len(context.units),
+        candidates=len(able) if few else len(context.units),
     )
+
+
+def _unique_fragment(context: Context, unit: int, rng: random.Random, drops: Drops) -> tuple[str, Place] | None:
+    """Return a fragment of a document that stands nowhere else in the context."""
+    sentences = context.quotable(unit)
+    for sentence in rng.sample(sentences, min(TRIES, len(sentences))):
+        quote, place = _fragment(context, unit, sentence, rng)
+        if not context.quote_fits(quote):
+            drops["fragment too long for the length"] += 1
+        elif not context.occurs_once(quote):
+            drops["fragment stands in more than one place"] += 1
+        else:
+            return quote, place
+    return None
 
 
 def _fragment(context: Context, unit: int, sentence: Sentence, rng: random.Random) -> tuple[str, Place]:

@@ -43,10 +43,11 @@ class Verifier:
         raw = {document.id: document.text for document in sample.documents}
         for place in metadata.evidence:
             before = sum(
-                len(f"[{d.id}] {d.title}\n{d.text}\n\n") for d in sample.documents[: int(place.document[1:]) - 1]
+                len(f"Document {d.id}: {d.title}\n{d.text}\n\n")
+                for d in sample.documents[: int(place.document[1:]) - 1]
             )
             document = sample.documents[int(place.document[1:]) - 1]
-            at = before + len(f"[{document.id}] {document.title}\n") + place.start
+            at = before + len(f"Document {document.id}: {document.title}\n") + place.start
             assert 0 <= place.start < place.end <= len(raw[place.document])
             assert prompt.documents[at : at + place.end - place.start] == raw[place.document][place.start : place.end]
             assert place.depth == pytest.approx(at / len(prompt.documents), abs=1e-4)
@@ -131,29 +132,32 @@ class Verifier:
                 assert max(numbers) - min(numbers) == gold
             else:
                 assert sum(numbers) == gold
+            assert self.sample.metadata.candidates is None
         else:
             labels = re.findall(r"D\d+", self.question)
             term = self.term()
             assert sum(self.word(term, label) for label in labels) == gold
             assert sum(self.substring(term, label) for label in labels) == gold
             assert len(self.sample.metadata.evidence) == gold >= 3
+            assert 2 <= len(labels) == len(set(labels)) <= 3
+            assert 3 <= self.sample.metadata.candidates <= 28
 
     def t5(self):
         gold = self.sample.gold
-        quotes = dict(re.findall(r"^(D\d+): (.+)$", self.question, re.MULTILINE))
+        quotes = re.findall(r"^- (.+)$", self.question, re.MULTILINE)
         term = self.term()
         rows = []
-        for label, quote in quotes.items():
-            found, filling = self.filling(quote)
-            assert found == label
+        for quote in quotes:
+            label, filling = self.filling(quote)
             assert len(self.places(filling)) == 1
             assert filling.lower() not in self.question.lower()
             assert self.word(term, label) == self.substring(term, label)
             rows.append((label, filling, self.word(term, label)))
         assert gold.columns == ("document", "missing", "count")
         assert gold.data == tuple(rows)
-        assert len(rows) >= 3
+        assert len(rows) == len({row[0] for row in rows}) >= 3
         assert any(row[2] for row in rows)
+        assert not re.search(r"D[1-9]", self.question)
 
     def t6(self):
         fragments = re.findall(r"^F(\d): (.+)$", self.question, re.MULTILINE)
@@ -162,6 +166,7 @@ class Verifier:
             (label,) = self.places(fragment)
             items.append(f"F{number}: {label}")
         assert tuple(items) == self.sample.gold.items
+        assert len({item.split()[1] for item in items}) == len(items) <= self.sample.metadata.candidates
         assert self.evidence_texts() == [fragment for _, fragment in fragments]
 
     def t7(self):
