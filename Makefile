@@ -39,7 +39,7 @@ slow: .venv/dev.stamp
 	touch $@
 
 .venv/run.stamp: .venv/torch.stamp pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[hf,data]'
+	$(PIP) install -c constraints.txt -e '.[hf,data,zh]'
 	touch $@
 
 .venv/dev.stamp: .venv/torch.stamp pyproject.toml constraints.txt

@@ -53,8 +53,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         _tell(str(error), error.hint)
         code = 1
     except typer.TyperException as error:
-        verb = [arguments[0]] if arguments[0] in ("run", "tasks") else []
+        verbs = ("run", "tasks", "list", "show", "new", "validate", "build")
+        verb = [word for word in arguments[:2] if word in verbs] if arguments[0] in verbs[:2] else []
         _tell(error.format_message(), " ".join(["see: golong", *verb, "--help"]))
+        code = 1
+    except OSError as error:  # for instance standard output on a full disk
+        _tell(f"{error.filename or 'a file'}: {error.strerror or error}", "free some space, or check the rights")
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED

@@ -82,6 +82,11 @@ class ScriptedEngine:
             raise ConfigError(
                 f"an argument of the scripted engine is no number ({error})", "for instance delay=0.1"
             ) from error
+        if options["delay"] < 0 or not 0 <= options["fail"] <= 1 or (truncate is not None and truncate < 1):
+            raise ConfigError(
+                "an argument of the scripted engine is out of range",
+                "delay is 0 or more seconds, fail a share from 0 to 1, truncate 1 or more characters",
+            )
         return cls(_script(model, gold), name=model, truncate=truncate, **options)
 
     def describe(self) -> dict[str, str | int | float | bool | None]:
@@ -100,6 +105,8 @@ class ScriptedEngine:
                 continue
             try:
                 text = self._script(request)
+                if not isinstance(text, str):
+                    raise TypeError(f"the answer is no text but {type(text).__name__}")
             except Exception as error:  # noqa: BLE001 - the user's function: its failure is the request's, as with any provider
                 yield Generation(
                     **where, text=None, finish_reason="error", error=f"{type(error).__name__}: {error}"[:500]
@@ -146,7 +153,11 @@ def _script(model: str, gold: Script | None) -> Script:
 
 def _read_answers(path: Path) -> dict[tuple[str, int], str]:
     answers: dict[tuple[str, int], str] = {}
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigError(f"cannot read the answers in {path} ({error.strerror})", "give a readable file") from error
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:

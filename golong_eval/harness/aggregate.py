@@ -10,12 +10,15 @@ from golong_eval.harness.results import TaskResult
 from golong_eval.rewards import chance_level
 from golong_eval.schema import Generation, RewardResult, Sample, sha256_text
 from golong_eval.statistics import mean_interval
-from golong_eval.tasks import TaskSpec, samples_hash
+from golong_eval.tasks import ContextMode, TaskSpec, samples_hash
 
 __all__ = ["Key", "aggregate_task", "cluster_of"]
 
 Key = tuple[str, int]
 """Sample id and repeat."""
+
+_BINARY = frozenset({"exact_match", "accuracy", "math_verify"})
+_NAMES_DOCUMENTS = frozenset({"f1", "sub_em"})
 
 
 def aggregate_task(
@@ -25,6 +28,7 @@ def aggregate_task(
     generations: Mapping[Key, Generation],
     scores: Mapping[Key, RewardResult],
     *,
+    context: ContextMode = "full",
     seed: int = 0,
 ) -> TaskResult:
     """Return the result of one task.
@@ -35,6 +39,7 @@ def aggregate_task(
         repeats: Answers wanted of each.
         generations: The answers there are.
         scores: Their scores.
+        context: Which documents the prompts showed.
         seed: Seed of the bootstrap.
     """
     keys = [(sample.id, repeat) for sample in samples for repeat in range(repeats)]
@@ -42,11 +47,18 @@ def aggregate_task(
     values = {key: scores[key].value for key in keys if key in scores}
     scored = [value for value in values.values() if value is not None]
     as_zero = [values.get(key) or 0.0 for key in keys]
-    interval = mean_interval(as_zero, [clusters[identifier] for identifier, _ in keys], seed=seed)
+    interval = mean_interval(
+        as_zero,
+        [clusters[identifier] for identifier, _ in keys],
+        binary=spec.metric.name in _BINARY,
+        seed=seed,
+    )
     answers = [generations[key] for key in keys if key in generations]
     finished = [answer for answer in answers if answer.text is not None]
     statuses = Counter(scores[key].status if key in scores else "provider_error" for key in keys)
     chances = [chance_level(spec.metric.name, sample.gold, sample.metadata.candidates) for sample in samples]
+    if context == "evidence" and spec.metric.name in _NAMES_DOCUMENTS:
+        chances = [None]  # only documents that are right are shown: naming them all is no feat
     known = [chance for chance in chances if chance is not None]
     return TaskResult(
         task=spec.id,

@@ -15,7 +15,7 @@ from typing import Any
 
 from golong_eval import __version__
 from golong_eval.engines import Engine, EngineSettings, GenerationRequest, ScriptedEngine, open_engine
-from golong_eval.errors import ConfigError, ModelError
+from golong_eval.errors import ConfigError
 from golong_eval.harness.aggregate import Key, aggregate_task
 from golong_eval.harness.environment import describe_environment
 from golong_eval.harness.golds import check_golds
@@ -26,12 +26,11 @@ from golong_eval.harness.run_folder import AppendLog, RunFolder
 from golong_eval.harness.settings import RunSettings
 from golong_eval.rewards import ScoreRequest, render_gold, score_batch
 from golong_eval.schema import Frozen, Generation, RewardResult, Sample, sha256_text
-from golong_eval.tasks import SampleWriter, TaskSpec, parse_length, read_samples
+from golong_eval.tasks import SampleWriter, TaskSpec, read_samples
 
 __all__ = ["evaluate"]
 
 _SYNC_SECONDS = 2.0
-_TEMPLATE_TOKENS = 64  # room for what a chat template adds around a prompt
 
 
 class _StoredPrompt(Frozen):
@@ -79,18 +78,24 @@ def evaluate(
     Example:
         ``evaluate(model="path/to/checkpoint", tasks="all", length="8k").tasks``
     """
-    engine, values["model"] = _given_engine(model)
+    engine, values["model"] = _given_engine(model, resume=bool(values.get("resume")))
     if settings is None:
         settings = RunSettings.make(**values)
     elif given := {key for key, value in values.items() if value is not None}:
         raise TypeError(f"give settings, or keyword arguments such as {min(given)}, not both")
     run = resolve_run(settings, given_engine=None if engine is None else engine.name)
-    with open_run(run) as folder, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        # In the order of what it costs to find a mistake: the run to resume, the samples of files, the model.
+        folder = stack.enter_context(open_run(run)) if settings.resume else None
+        if folder is None and not run.sources.built:
+            check_golds(run.sources.samples(settings, run.catalogue, run.tokenizer), run.catalogue.specs)
         golds: dict[str, str] = {}
         if engine is None:
             # What the caller opened is the caller's to close.
             engine = stack.enter_context(contextlib.closing(_open(run, golds, on_progress)))
-        _check_length(run, engine)
+        run.check_length(engine.max_length, thinks=engine.thinks)
+        # Only now: a start that fails leaves no folder behind.
+        folder = folder or stack.enter_context(open_run(run))
         sessions = (folder.read_json("env.json") or {}).get("sessions", [])
         folder.write_json("env.json", {"sessions": [*sessions, describe_environment(engine)]})
         samples = _store_samples(run, folder, on_progress)
@@ -99,7 +104,7 @@ def evaluate(
         return _score(run, folder, samples, on_progress)
 
 
-def _given_engine(model: object) -> tuple[Engine | None, str | None]:
+def _given_engine(model: object, *, resume: bool) -> tuple[Engine | None, str | None]:
     if model is None or isinstance(model, str | Path):
         return None, None if model is None else str(model)
     if all(hasattr(model, name) for name in ("name", "max_length", "thinks", "describe", "generate", "close")):
@@ -111,7 +116,10 @@ def _given_engine(model: object) -> tuple[Engine | None, str | None]:
             "give the path of the checkpoint",
         )
     function: Callable[[str], str] = model
-    name = getattr(function, "__name__", type(function).__name__)
+    # Two lambdas look alike, so their runs could not be told apart on resume.
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    if resume and "<lambda>" in name:
+        raise ConfigError("a run of a lambda can't be resumed: its answers can't be told from another's", "name it")
     return ScriptedEngine(lambda request: function(request.prompt.text), name=name), name
 
 
@@ -128,19 +136,6 @@ def _open(run: ResolvedRun, golds: dict[str, str], on_progress: OnProgress) -> E
     if run.engine == "scripted":
         return ScriptedEngine.open(run.model, engine_settings, gold=lambda request: golds[request.sample_id])
     return open_engine(run.engine, run.model, engine_settings)
-
-
-def _check_length(run: ResolvedRun, engine: Engine) -> None:
-    if not run.sources.built or engine.max_length is None:
-        return
-    budget = max(run.budget(run.catalogue.specs[task], thinks=engine.thinks) for task in run.sources.built)
-    room = engine.max_length - budget - _TEMPLATE_TOKENS
-    if parse_length(run.settings.length) > room:
-        raise ModelError(
-            f"prompts of {run.settings.length} tokens and answers of {budget} do not fit the model's "
-            f"{engine.max_length:,} positions",
-            f"use --length {room}" if room >= 512 else "use a model with a longer context, or a smaller --max-tokens",
-        )
 
 
 def _store_samples(run: ResolvedRun, folder: RunFolder, on_progress: OnProgress) -> list[Sample]:
@@ -246,7 +241,17 @@ def _score(run: ResolvedRun, folder: RunFolder, samples: Sequence[Sample], on_pr
         )
         metric = spec.metric
         folder.write_lines(f"scores/{task}.{metric.name}.{metric.variant}@{metric.version}.jsonl", lines)
-        rows.append(aggregate_task(spec, of_task, run.settings.repeats, answers, scores, seed=run.settings.seed))
+        rows.append(
+            aggregate_task(
+                spec,
+                of_task,
+                run.settings.repeats,
+                answers,
+                scores,
+                context=run.settings.context,
+                seed=run.settings.seed,
+            )
+        )
         on_progress(Progress("score", done, len(tasks)))
     build = folder.read_json("build.json") or {}
     results = Results(

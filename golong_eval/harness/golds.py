@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 
 from golong_eval.errors import DataError
 from golong_eval.rewards import ScoreRequest, chance_level, render_gold, score_batch
@@ -11,8 +12,10 @@ from golong_eval.tasks import TaskSpec
 
 __all__ = ["check_golds"]
 
+_AT_ONCE = 64  # samples with their texts in memory
 
-def check_golds(samples: Sequence[Sample], specs: Mapping[str, TaskSpec]) -> None:
+
+def check_golds(samples: Iterable[Sample], specs: Mapping[str, TaskSpec]) -> None:
     """Score each gold as an answer, with everything that scoring will need.
 
     Hours of generation must not end in a scorer that lacks a package, or in a gold that no answer can reach.
@@ -21,6 +24,12 @@ def check_golds(samples: Sequence[Sample], specs: Mapping[str, TaskSpec]) -> Non
         DataError: A gold does not fit its task's metric, or does not score 1.0.
         MissingExtraError: Scoring needs a package that is not installed.
     """
+    stream = iter(samples)
+    while batch := list(itertools.islice(stream, _AT_ONCE)):
+        _check(batch, specs)
+
+
+def _check(samples: Sequence[Sample], specs: Mapping[str, TaskSpec]) -> None:
     requests = []
     for sample in samples:
         metric = specs[sample.task].metric

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from golong_eval.harness.progress import Progress
-from golong_eval.harness.resolve import resolve_run
+from golong_eval.harness.resolve import positions_of, resolve_run
 from golong_eval.harness.settings import RunSettings
 from golong_eval.schema import Frozen
 from golong_eval.tasks import load_tokenizer
@@ -47,6 +47,7 @@ def plan_run(settings: RunSettings, on_progress: Callable[[Progress], None] = la
         GolongError: Whatever the run itself would meet before its model is loaded.
     """
     run = resolve_run(settings)
+    run.check_length(positions_of(run.model))
     tokenizer = load_tokenizer(run.tokenizer)
     tokens: dict[str, list[int]] = defaultdict(list)
     made = run.sources.samples(

@@ -13,18 +13,19 @@ from typing import Any
 from golong_eval import __version__
 from golong_eval.engines import embedded_model, resolve_engine
 from golong_eval.engines.scripted import SCRIPTS
-from golong_eval.errors import ConfigError, ResumeError
+from golong_eval.errors import ConfigError, ModelError, ResumeError
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.harness.settings import RunSettings
 from golong_eval.harness.sources import Sources, resolve_sources
-from golong_eval.tasks import Catalogue, TaskSpec, load_catalogue
+from golong_eval.tasks import MIN_LENGTH, Catalogue, TaskSpec, load_catalogue, parse_length
 
-__all__ = ["ResolvedRun", "open_run", "resolve_run"]
+__all__ = ["ResolvedRun", "open_run", "positions_of", "resolve_run"]
 
 THINKING_TOKENS = 4_096
 """Added to a task's answer budget when the model will think and no budget is named."""
 
 
+_TEMPLATE_TOKENS = 64  # room for what a chat template adds around a prompt
 _PROBES, _PROBE_BYTES = 256, 64 * 1024
 
 
@@ -66,6 +67,34 @@ class ResolvedRun:
         thinking = self.settings.thinking == "on" or (self.settings.thinking == "auto" and thinks)
         return spec.max_tokens + (THINKING_TOKENS if thinking else 0)
 
+    def check_length(self, max_length: int | None, *, thinks: bool = False) -> None:
+        """Check that built prompts and their answers fit the model.
+
+        Raises:
+            ModelError: They don't; says which length does.
+        """
+        if not self.sources.built or max_length is None:
+            return
+        budget = max(self.budget(self.catalogue.specs[task], thinks=thinks) for task in self.sources.built)
+        room = max_length - budget - _TEMPLATE_TOKENS
+        if parse_length(self.settings.length) > room:
+            raise ModelError(
+                f"prompts of {self.settings.length} tokens and answers of {budget} do not fit the model's "
+                f"{max_length:,} positions",
+                f"use --length {room}" if room >= MIN_LENGTH else "use a longer model, or a smaller --max-tokens",
+            )
+
+
+def positions_of(model: str) -> int | None:
+    """Return the positions that a checkpoint folder's ``config.json`` states, or None where it states none."""
+    try:
+        config = json.loads((Path(model) / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return None  # a hub name, or a script; a broken checkpoint is told when it is loaded
+    nested = config.get("text_config") or {}
+    positions = config.get("max_position_embeddings", nested.get("max_position_embeddings"))
+    return positions if isinstance(positions, int) else None
+
 
 def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> ResolvedRun:
     """Settle a run's choices before a model is loaded.
@@ -93,9 +122,12 @@ def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> Re
             for task in (catalogue.specs if sources.files else [*sources.built, *sources.examples])
             for spec in [catalogue.specs[task]]
         },
-        "checkpoint": _fingerprint(Path(model)),
-        "files": {str(file): _file_hash(file) for file in sources.files},
     }
+    try:
+        identity["checkpoint"] = _fingerprint(Path(model))
+        identity["files"] = {str(file): _file_hash(file) for file in sources.files}
+    except OSError as error:
+        raise ConfigError(f"cannot read {error.filename} ({error.strerror})", "check its rights") from error
     return ResolvedRun(
         settings=settings,
         model=model,

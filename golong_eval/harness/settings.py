@@ -61,6 +61,11 @@ class RunSettings(Frozen):
             value = [part.strip() for part in value.split(",") if part.strip()]
         return tuple(str(part) for part in value) if isinstance(value, list | tuple) else value
 
+    @field_validator("length", mode="before")
+    @classmethod
+    def _length_as_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
     @field_validator("model", "documents", "tokenizer", "output_dir", mode="before")
     @classmethod
     def _path_as_text(cls, value: object) -> object:

@@ -138,6 +138,7 @@ def build_text(report: BuildReport, out: str) -> str:
         f"{report.documents}: {report.documents_read:,} documents read, {report.contexts} contexts of at most "
         f"{report.length:,} tokens by {report.tokenizer}; {report.prompt_tokens:,} prompt tokens in all",
     ]
+    lines += [f"{task}: only {reason}" for task, reason in report.shortfalls().items()]
     if report.skipped:
         lines.append(f"{len(report.skipped)} files skipped:")
         lines += [f"  {name}: {reason}" for name, reason in list(report.skipped.items())[:_SHOWN]]

@@ -114,19 +114,22 @@ def mean_interval(
     scores: Sequence[float],
     clusters: Sequence[Hashable],
     *,
+    binary: bool,
     level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
     """Return the interval of a mean by the form that its scores allow.
 
-    Wilson where every score is 0 or 1 and no cluster has two; else the bootstrap over clusters.
+    Wilson where the metric is 0 or 1 by nature and no cluster has two scores; else the bootstrap over clusters.
+    The metric decides, not the values: the method must not change with what was drawn.
     A bootstrap of one cluster, or of clusters that all have the same mean, would have no width and
     claim certainty: there the ends are None and ``method`` says why.
 
     Args:
         scores: n finite scores, may be empty.
         clusters: The cluster of each score.
+        binary: The metric gives nothing but 0 and 1.
         level: Nominal coverage.
         resamples: Number of bootstrap resamples.
         seed: Seed of the bootstrap.
@@ -138,7 +141,7 @@ def mean_interval(
         return Interval(None, None, level, "no scores", 0)
     sums, sizes = _cluster_sums(scores, clusters)
     count = len(sums)
-    if count == len(scores) and all(score in (0, 1) for score in scores):
+    if binary and count == len(scores) and all(score in (0, 1) for score in scores):
         low, high = wilson_interval(int(sum(scores)), count, level)
         return Interval(low, high, level, "wilson", count)
     if count == 1:

@@ -2,7 +2,15 @@
 
 from golong_eval.faults import Fault
 from golong_eval.tasks.build_file import build_to_file
-from golong_eval.tasks.builders import BUILDERS, BuildReport, BuildRun, build_samples, load_tokenizer, parse_length
+from golong_eval.tasks.builders import (
+    BUILDERS,
+    MIN_LENGTH,
+    BuildReport,
+    BuildRun,
+    build_samples,
+    load_tokenizer,
+    parse_length,
+)
 from golong_eval.tasks.catalogue import Catalogue, Example, load_catalogue, load_tasks
 from golong_eval.tasks.samples import SampleWriter, read_samples, samples_hash
 from golong_eval.tasks.scaffold import create_task
@@ -11,6 +19,7 @@ from golong_eval.tasks.validation import validate_folder, validate_path, validat
 
 __all__ = [
     "BUILDERS",
+    "MIN_LENGTH",
     "BuildReport",
     "BuildRun",
     "Catalogue",

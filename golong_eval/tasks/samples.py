@@ -6,6 +6,7 @@ by path, so a context that nine questions share is on disk once. A line may also
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -180,19 +181,29 @@ class SampleWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
-                self._file.flush()
-                os.fsync(self._file.fileno())
+            if kind is not None:
+                self._discard()
+                return
+            self._file.flush()
+            os.fsync(self._file.fileno())
             self._file.close()
-            if kind is None:
-                self._temporary.replace(self.path)
-                self._remove_stale_texts()
-            else:
-                self._temporary.unlink(missing_ok=True)
+            self._temporary.replace(self.path)
+            self._remove_stale_texts()
         except OSError as failure:
             raise StorageError(
                 f"cannot write {self.path} ({failure.strerror})", "free some space and build again"
             ) from failure
+
+    def _discard(self) -> None:
+        """Remove what was written, after an error; on a full disk closing fails too, and must not keep us from it."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+        if not self.path.exists():
+            for digest in self._written:
+                (self.documents / f"{digest[:16]}.txt").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.documents.rmdir()
 
     def _remove_stale_texts(self) -> None:
         """Remove the texts that only an overwritten file named."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from golong_eval._content import content_path
-from golong_eval.errors import DataError, DocumentError, GolongError, UnknownNameError
+from golong_eval.errors import DataError, DocumentError, GolongError, MissingExtraError, UnknownNameError
 from golong_eval.faults import Fault, explain
 from golong_eval.rewards import render_gold, score
 from golong_eval.schema import Document, RewardResult, Sample
@@ -178,6 +178,8 @@ class _Seen:
 def _gold_faults(sample: Sample, spec: TaskSpec) -> Iterator[str]:
     try:
         gold, empty = (_score(response, sample, spec) for response in (render_gold(sample.gold), ""))
+    except MissingExtraError:  # ours to install, no fault of the file
+        raise
     except GolongError as error:
         yield f"gold: {error}"
         return
@@ -191,6 +193,8 @@ def _scored(response: str, sample: Sample, spec: TaskSpec) -> RewardResult | Non
     """Return the reward of a response; None where the gold cannot be scored, which `_gold_faults` reports."""
     try:
         return _score(response, sample, spec)
+    except MissingExtraError:
+        raise
     except GolongError:
         return None
 

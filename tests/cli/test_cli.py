@@ -98,6 +98,8 @@ def test_dry_run_writes_nothing(golong) -> None:
     assert outcome.code == 0, outcome.err
     assert "4 answers" in outcome.out
     assert not Path("runs").exists()
+    refused = golong("run", "--tasks", "t1", "--length", "64k", "--dry-run")
+    assert (refused.code, "do not fit the model" in refused.err) == (1, True)
 
 
 def test_build_validate_run(golong) -> None:

@@ -317,3 +317,36 @@ def test_a_thinking_model_gets_room_to_think(tmp_path: Path, samples_file: Path)
     for thinking, expected in (("auto", own + 4096), ("off", own), ("on", own + 4096)):
         evaluate(model=Thinker(), tasks=samples_file, thinking=thinking, output_dir=tmp_path / "runs")
         assert seen["t1-0"] == expected
+
+
+def test_samples_are_checked_before_a_model_is_loaded_and_a_failed_start_leaves_no_folder(
+    tmp_path: Path, samples_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("golong_eval.harness.evaluation.open_engine", never)
+    samples_file.write_text(samples_file.read_text().replace('"question"', '"qestion"', 1))
+    with pytest.raises(DataError):
+        evaluate(tasks=samples_file, output_dir=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_chance_is_not_claimed_where_only_right_documents_are_shown(tmp_path: Path) -> None:
+    values = {"model": "gold", "engine": "scripted", "tasks": "t2,t3,t6", "length": 2048, "limit": 2}
+    full = evaluate(output_dir=tmp_path, **values)
+    evidence = evaluate(output_dir=tmp_path, context="evidence", **values)
+    assert all(row.chance is not None for row in full.tasks)
+    assert [row.chance is None for row in evidence.tasks] == [False, True, True]
+
+
+def test_runs_of_lambdas_are_not_resumed(tmp_path: Path, samples_file: Path) -> None:
+    settings = {"tasks": samples_file, "output_dir": tmp_path / "runs"}
+    evaluate(model=lambda prompt: "Ada", **settings)
+    with pytest.raises(ConfigError, match="a run of a lambda can't be resumed"):
+        evaluate(model=lambda prompt: "Bob", resume=True, **settings)
+
+
+def test_a_function_that_gives_no_text_fails_its_requests(tmp_path: Path, samples_file: Path) -> None:
+    results = evaluate(model=lambda prompt: None, tasks=samples_file, output_dir=tmp_path)  # type: ignore[arg-type, return-value]
+    assert results.failures == 12

@@ -44,7 +44,7 @@ def test_bootstrap_width_agrees_with_the_normal_form() -> None:
 def test_clusters_of_unequal_size_keep_their_weight() -> None:
     low, high = bootstrap_interval([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"], seed=0)
     assert (low, high) == (0.0, 1.0)
-    interval = mean_interval([0.2] * 3 + [0.8], ["a", "a", "a", "b"])
+    interval = mean_interval([0.2] * 3 + [0.8], ["a", "a", "a", "b"], binary=True)
     assert interval.low == pytest.approx(0.2)
     assert interval.high == pytest.approx(0.8)
 
@@ -66,29 +66,34 @@ def test_same_seed_same_interval() -> None:
     ],
 )
 def test_no_interval_where_the_data_cannot_tell(scores: list[float], clusters: list[str], method: str) -> None:
-    interval = mean_interval(scores, clusters)
+    interval = mean_interval(scores, clusters, binary=True)
     assert (interval.low, interval.high, interval.method) == (None, None, method)
 
 
 def test_wilson_only_for_single_binary_scores() -> None:
-    assert mean_interval([1, 0, 1], "abc").method == "wilson"
-    assert mean_interval([1.0, 1.0], "ab").low == pytest.approx(wilson_interval(2, 2)[0])
-    assert mean_interval([1, 0, 1, 0], "aabb").method == "all equal"
-    assert mean_interval([1, 0, 1, 1], ["a", "a", "b", "b"]).method == "bootstrap"
-    assert mean_interval([1, 0, 0.5], "abc").method == "bootstrap"
+    assert mean_interval([1, 0, 1], "abc", binary=True).method == "wilson"
+    assert mean_interval([1.0, 1.0], "ab", binary=True).low == pytest.approx(wilson_interval(2, 2)[0])
+    assert mean_interval([1, 0, 1, 0], "aabb", binary=True).method == "all equal"
+    assert mean_interval([1, 0, 1, 1], ["a", "a", "b", "b"], binary=True).method == "bootstrap"
+    assert mean_interval([1, 0, 0.5], "abc", binary=True).method == "bootstrap"
+
+
+def test_a_graded_metric_never_gets_wilson() -> None:
+    assert mean_interval([1, 0, 1], "abc", binary=False).method == "bootstrap"
+    assert mean_interval([1, 1, 1], "abc", binary=False).method == "all equal"
 
 
 def test_refuses_what_is_not_a_score() -> None:
     with pytest.raises(ValueError, match="finite"):
-        mean_interval([float("nan"), 1.0], "ab")
+        mean_interval([float("nan"), 1.0], "ab", binary=True)
     with pytest.raises(ValueError, match="2 scores for 1 clusters"):
-        mean_interval([0.0, 1.0], "a")
+        mean_interval([0.0, 1.0], "a", binary=True)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 5)), min_size=1, max_size=40))
 def test_ends_enclose_the_mean_and_stay_in_range(pairs: list[tuple[float, int]]) -> None:
     scores, clusters = zip(*pairs, strict=True)
-    interval = mean_interval(scores, clusters, resamples=500)
+    interval = mean_interval(scores, clusters, resamples=500, binary=True)
     if interval.low is not None and interval.high is not None:
         assert -1e-9 <= interval.low <= interval.high <= 1 + 1e-9
