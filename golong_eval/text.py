@@ -2,7 +2,8 @@
 
     response --remove_thinking--> visible text --answer_area--> area --GoldItems.read--> items
 
-These are the rules of the ``strict`` variant. All are linear in the length of the text, and none raises.
+These are the rules of the ``strict`` variant; `golong_eval.rewards.official.reading` has the published ones. All are
+linear in the length of the text, and none raises.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 __all__ = [
+    "ANSWER_MARKERS",
+    "CLOSE_THINK",
     "HAN",
+    "OPEN_THINK",
     "RESERVED",
     "Box",
     "GoldItems",
@@ -61,13 +65,17 @@ class Visible(NamedTuple):
     reason: str | None = None
 
 
-def remove_thinking(response: str, *, require_think: bool = False, unfinished: bool = False) -> Visible:
+def remove_thinking(
+    response: str, *, require_think: bool = False, unfinished: bool = False, closed: bool = True
+) -> Visible:
     """Return what stands after the thinking: everything after the last ``</think>``, or the whole text.
 
     Args:
         response: The answer as the model wrote it.
         require_think: The training gate: exactly one closing tag and at most one opening tag.
         unfinished: The engine says that the tokens ran out while the model was thinking.
+        closed: Whether an opening tag that is never closed means that there is no answer (``strict``), or is text
+            like any other (``official``).
 
     >>> remove_thinking("<think>D1?</think>D2").text
     'D2'
@@ -81,12 +89,13 @@ def remove_thinking(response: str, *, require_think: bool = False, unfinished: b
         if closings != 1 or response.count(OPEN_THINK) > 1:
             return Visible(None, f"require_think: {closings} closing and {response.count(OPEN_THINK)} opening tags")
     text = response[response.rfind(CLOSE_THINK) + len(CLOSE_THINK) :] if CLOSE_THINK in response else response
-    if OPEN_THINK in text:
+    if closed and OPEN_THINK in text:
         return Visible(None, "the thinking was never closed")
     return Visible(text)
 
 
-_MARKER = re.compile(r"\[Answer\]|\[答案\]|<answer>")
+ANSWER_MARKERS = re.compile(r"\[Answer\]|\[答案\]|<answer>")
+"""The marks after which an answer stands."""
 # What a model writes around its marker on the same line: "**[Answer]:** D1".
 _MARKER_TAIL = re.compile(r"[ \t]*(?:\*{1,3}|_{1,3})?[ \t]*[:：]?[ \t]*")
 
@@ -101,7 +110,7 @@ def answer_area(text: str) -> str:
     'D2'
     """
     last = None
-    for last in _MARKER.finditer(text):  # noqa: B007  # the last match is what counts
+    for last in ANSWER_MARKERS.finditer(text):  # noqa: B007  # the last match is what counts
         pass
     if last is None:
         return _unclosed(text)
@@ -142,7 +151,8 @@ def visible(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Whether a text has nothing to see."""
-    return not visible(text).strip()
+    start = text.lstrip()[:1]
+    return not ("!" <= start <= "~" or visible(text).strip())
 
 
 def _nfkc(text: str) -> str:

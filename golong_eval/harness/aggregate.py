@@ -56,7 +56,13 @@ def aggregate_task(
     answers = [generations[key] for key in keys if key in generations]
     finished = [answer for answer in answers if answer.text is not None]
     statuses = Counter(scores[key].status if key in scores else "provider_error" for key in keys)
-    chances = [chance_level(spec.metric.name, sample.gold, sample.metadata.candidates) for sample in samples]
+    chances = [
+        chance_level(spec.metric.name, sample.gold, sample.metadata.candidates, spec.metric.variant)
+        for sample in samples
+    ]
+    if spec.metric.chance_corrected or spec.metric.semantic is not None:
+        # What chance earns was taken off; what it earns from an embedder, no formula tells.
+        chances = [0.0 if spec.metric.chance_corrected else None]
     if context == "evidence" and spec.metric.name in _NAMES_DOCUMENTS:
         chances = [None]  # only documents that are right are shown: naming them all is no feat
     known = [chance for chance in chances if chance is not None]

@@ -240,7 +240,8 @@ def _score(run: ResolvedRun, folder: RunFolder, samples: Sequence[Sample], on_pr
             for (identifier, repeat), result in scores.items()
         )
         metric = spec.metric
-        folder.write_lines(f"scores/{task}.{metric.name}.{metric.variant}@{metric.version}.jsonl", lines)
+        what = "+".join((metric.variant, *metric.parameters)).replace("/", "_")
+        folder.write_lines(f"scores/{task}.{metric.name}.{what}@{metric.version}.jsonl", lines)
         rows.append(
             aggregate_task(
                 spec,
@@ -294,6 +295,7 @@ def _score_task(
                 language=sample.metadata.language,
                 question=sample.question,
                 thinking_unfinished=answer.thinking_unfinished,
+                candidates=sample.metadata.candidates,
             )
     scores |= dict(zip(requests, score_batch(list(requests.values())), strict=True))
     return scores

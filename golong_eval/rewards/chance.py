@@ -6,19 +6,20 @@ import math
 
 from golong_eval.errors import DataError
 from golong_eval.rewards.golds import coerce_gold
-from golong_eval.schema import Gold, ItemsGold, OrderGold, RankingGold
+from golong_eval.schema import Gold, ItemsGold, OrderGold, RankingGold, Variant
 from golong_eval.text import GoldItems
 
 __all__ = ["chance_level"]
 
 
-def chance_level(metric: str, gold: Gold, candidates: int | None = None) -> float | None:
+def chance_level(metric: str, gold: Gold, candidates: int | None = None, variant: Variant = "strict") -> float | None:
     """Return the expected reward of the best content-free guess, or None where it can't be told.
 
     With N candidates and n gold items:
 
-    - ``accuracy``: 1 / N.
-    - ``sub_em``: 1 / N, each item's label guessed among the N by itself.
+    - ``accuracy``, ``choice``: 1 / N.
+    - ``sub_em``: 1 / N, each item's label guessed among the N by itself; in its official variant, which pays for
+      recall alone, 1: name everything.
     - ``f1``: 2n / (N + n), which naming every candidate earns.
     - ``ndcg``: the expectation over all orders of the right items. With gains g_i = n + 1 - i and discounts
       d_r = 1 / log2(r + 1) it is ``(sum g)(sum d) / (n sum g_i d_i)``: 0.87 at n = 4, 0.83 at n = 12. (The reversed
@@ -33,6 +34,7 @@ def chance_level(metric: str, gold: Gold, candidates: int | None = None) -> floa
         metric: Name of the metric.
         gold: The sample's gold.
         candidates: How many labels, choices or results an answer can name, where they are known.
+        variant: The metric's variant.
 
     Raises:
         UnknownNameError: No such metric.
@@ -46,8 +48,9 @@ def chance_level(metric: str, gold: Gold, candidates: int | None = None) -> floa
     gold = coerce_gold(metric, gold)
     if candidates is not None and candidates < 1:
         raise DataError(f"there can't be {candidates} candidates", "give the number of labels that an answer can name")
-    if metric in ("accuracy", "sub_em"):
-        return None if candidates is None else 1 / candidates
+    if metric in ("accuracy", "choice", "sub_em"):
+        everything = metric == "sub_em" and variant == "official"
+        return None if candidates is None else 1.0 if everything else 1 / candidates
     if metric == "math_verify":
         return 0.0 if candidates is None else 1 / candidates
     if metric in ("iou", "rouge_l"):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from golong_eval.errors import DataError
 from golong_eval.rewards.registry import Metric, metric_named
+from golong_eval.rewards.spec import MetricSpec
 from golong_eval.schema import (
     Frozen,
     Gold,
@@ -152,26 +153,45 @@ def _check(metric: str, rule: Metric, gold: Any) -> None:
             _refuse(metric, rule, f"the gold holds {tag}, which shapes a response: no answer could match")
 
 
-def render_gold(gold: Gold) -> str:
-    """Return the gold written as a model would answer it. It earns 1.0 with every metric that takes it.
+def render_gold(gold: Gold, metric: MetricSpec | None = None) -> str:
+    r"""Return the gold written as a model would answer it.
+
+    It earns 1.0 with every strict metric that takes it. An official metric may read answers in another form, which is
+    returned when the metric is given; some golds earn less than 1.0 there in any form.
 
     >>> print(render_gold(RankingGold(items=("D2", "D1"))))
     [Answer]
     D2
     D1
+    >>> render_gold(NumberGold(value="42"), MetricSpec(name="math_verify", variant="official"))
+    '\\boxed{42}'
     """
+    if metric is not None and metric.variant == "official":
+        match gold:
+            case TextGold() if metric.name == "choice":
+                sentence = gold.answers[0]
+                return sentence if len(sentence) > 1 else f"The correct answer is ({sentence})"
+            case TextGold() if metric.name == "exact_match":
+                return gold.answers[0]
+            case NumberGold():
+                return rf"\boxed{{{gold.value}}}"
+            case TableGold() | ReferencesGold():
+                return _body(gold)
+    return f"[Answer]\n{_body(gold)}"
+
+
+def _body(gold: Gold) -> str:
     match gold:
         case TextGold():
-            body = _line(gold.answers[0])
+            return _line(gold.answers[0])
         case ItemsGold() | RankingGold() | OrderGold():
-            body = "\n".join(map(_line, gold.items))
+            return "\n".join(map(_line, gold.items))
         case NumberGold():
-            body = _line(gold.value)
+            return _line(gold.value)
         case TableGold():
-            body = json.dumps({"columns": gold.columns, "data": gold.data}, ensure_ascii=False, allow_nan=False)
+            return json.dumps({"columns": gold.columns, "data": gold.data}, ensure_ascii=False, allow_nan=False)
         case ReferencesGold():
-            body = gold.texts[0]
-    return f"[Answer]\n{body}"
+            return gold.texts[0]
 
 
 def _line(text: str) -> str:

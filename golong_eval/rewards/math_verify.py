@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from golong_eval.rewards import math_process
-from golong_eval.rewards.outcome import Ask, Outcome, no_answer
+from golong_eval.rewards.outcome import Ask, Compare, Comparison, Outcome, Verdict, no_answer
 from golong_eval.rewards.quantities import (
     Quantity,
     join_groups,
@@ -82,7 +81,7 @@ class MathVerify:
     are not converted. A plain answer is a gold percentage by its number or its fraction; a percentage is a plain gold
     only if the question asks for one. Relations, bounds ("at least 42"), joiners and denials are no answer, unless the
     gold has them; the numbers of a chain of "=" have to agree. What is left goes to math_verify in a child process
-    under limits of time and memory (`math_process`); an answer that exceeds them is ``unparsed``.
+    under limits of time and memory (`math_pool`); an answer that exceeds them is ``unparsed``.
 
     Source: GoLongRL (arXiv 2605.19577), reward ``math_longcot_math_verify``. The published code reads the last 500
     characters, ignores units, and makes every failure 0, also that of math_verify's own time limit in a thread.
@@ -110,7 +109,7 @@ class MathVerify:
         if clean(area) == clean(self.gold.value) or self._is_gold(_unbulleted(area)):
             return Outcome(1.0, parsed=self._read.text)
         area = join_groups(area)  # before lines are read, where a thin space becomes a plain one
-        answer, where = self._answer(area)
+        answer, where = self._answer(area, ask.compare)
         if answer is None:
             return no_answer(f"no single number or expression {where}")
         return self._compare(answer, ask)
@@ -123,11 +122,11 @@ class MathVerify:
         words = self._read.quantity is None and not self._read.expression
         return plain == self._read.text or (words and fold(plain) == fold(self._read.text) != "")
 
-    def _answer(self, area: str) -> tuple[_Read | None, str]:
+    def _answer(self, area: str, compare: Compare) -> tuple[_Read | None, str]:
         """Return the answer that an area holds, and where it was looked for."""
         found = boxes(area)
         if found:
-            return self._attempt(found[-1].content), "in the last box"
+            return self._attempt(found[-1].content, compare), "in the last box"
         lines = [line for line in content_lines(area) if not is_fence(line)]
         text = "\n".join(lines)
         last = None
@@ -139,17 +138,17 @@ class MathVerify:
             rest = text[last.end() :]
             first, _, others = (_unbulleted(rest) if rest[:1] == "\n" else rest).strip().partition("\n")
             end = _SENTENCE_END.search(first)
-            read = self._attempt(first[: end.start()] if end is not None else first)
+            read = self._attempt(first[: end.start()] if end is not None else first, compare)
             if read is None and not re.search("[0-9]", first):
-                read = self._attempt(_unbulleted(others))
+                read = self._attempt(_unbulleted(others), compare)
             if read is not None and last[0][0] in "=＝":
                 before = re.split(r"[=＝\n]", text[max(0, last.start() - 200) : last.start()])[-1]
-                if _agrees(plain_math(before), read) is False:
+                if _agrees(plain_math(before), read, compare) is False:
                     return None, "that both sides of the last '=' agree on"
             return read, "after the last 'answer is' or '='"
-        return self._attempt(_unbulleted(text)), "in the answer"
+        return self._attempt(_unbulleted(text), compare), "in the answer"
 
-    def _attempt(self, text: str) -> _Read | None:
+    def _attempt(self, text: str, compare: Compare) -> _Read | None:
         """Read a text as the gold itself, as a quantity or expression, or as words around one quantity."""
         if not text.strip():
             return None
@@ -158,7 +157,7 @@ class MathVerify:
         if len(text) <= _MAX_EXPRESSION:
             # A text cut out of "$x = 42$." has a loose end.
             for candidate in (text, _LOOSE_END.sub("", text)):
-                read = self._read_plain(plain_math(candidate))
+                read = self._read_plain(plain_math(candidate), compare)
                 if read is not None:
                     return read
         quantity = only_quantity(plain_math(text))
@@ -169,7 +168,7 @@ class MathVerify:
             quantity = Quantity(quantity.value)
         return _Read(quantity.latex, quantity)
 
-    def _read_plain(self, plain: str) -> _Read | None:
+    def _read_plain(self, plain: str, compare: Compare) -> _Read | None:
         """Read plain mathematics: an expression, the last side of a chain of equal ones, or "42 (30 + 12)"."""
         read = _read(plain, self._tokens)
         if read is None or read.quantity is not None:
@@ -178,7 +177,7 @@ class MathVerify:
         quantity = read_quantity(explained[1]) if explained is not None else None
         if explained is not None and quantity is not None and not _MATHS.search(explained[1]):
             sides = explained[2].split("=")
-            if all(_agrees(side.strip(), _Read(explained[1], quantity)) for side in sides):
+            if all(_agrees(side.strip(), _Read(explained[1], quantity), compare) for side in sides):
                 return _Read(explained[1], quantity)
         sides = [side.strip() for side in _EQUALS.split(plain)]
         if not sides[0]:
@@ -188,7 +187,7 @@ class MathVerify:
             named = [_NAME.fullmatch(side) is not None for side in sides[:-1]]
             if last is None or len(sides) > 4:
                 return None
-            if all(name or _agrees(side, last) for side, name in zip(sides[:-1], named, strict=True)):
+            if all(name or _agrees(side, last, compare) for side, name in zip(sides[:-1], named, strict=True)):
                 return last
             return None
         return _read(sides[0], self._tokens) if len(sides) == 1 else read
@@ -218,7 +217,7 @@ class MathVerify:
             return Outcome(0.0, parsed=answer.text, reason="a point is no set")
         if gold_unit and answer_unit and gold_unit.isdisjoint(answer_unit):
             return Outcome(0.0, parsed=answer.text, reason="another unit")
-        verdict = math_process.compare(gold_text, answer_text)
+        verdict = _verdict(ask.compare, gold_text, answer_text)
         if verdict.outcome in ("answer_unread", "failed"):
             return no_answer(verdict.reason, answer.text)
         if verdict.outcome == "down":
@@ -247,7 +246,7 @@ def _kind(text: str) -> str:
     return "set" if text.startswith(("\\{", "{")) else "point" if text.startswith("(") else ""
 
 
-def _agrees(side: str, read: _Read) -> bool | None:
+def _agrees(side: str, read: _Read, compare: Compare) -> bool | None:
     """Whether one side of an equation is the number that the other side is; None when it is no number."""
     quantity = read_quantity(side)
     if quantity is not None and read.quantity is not None:
@@ -255,7 +254,19 @@ def _agrees(side: str, read: _Read) -> bool | None:
     number = re.sub(r"\\?[A-Za-z]{2,}", lambda m: "" if m[0].lstrip("\\") in _NUMERIC else m[0], side)
     if not re.search("[0-9]", side) or re.search(r"[^0-9\s+\-*/^().,{}!×÷]", number):
         return None
-    return math_process.compare(_part(read)[0], side).outcome in ("equal", "down")
+    return _verdict(compare, _part(read)[0], side).outcome in ("equal", "down")
+
+
+# Towers of exponents, exponents of seven digits, factorials of factorials and of six digits: sympy would work them out.
+_TOO_LARGE = re.compile(
+    r"\^[^+\-*/=,;]{0,40}\^[^+\-*/=,;]{0,40}\^|\^ ?[({]* ?-?[0-9]{7}|![)} ]*!|[0-9]{6}[)} ]*!|\^[ ({]*[0-9]{2,}[)} ]*!"
+)
+
+
+def _verdict(compare: Compare, gold: str, answer: str) -> Verdict:
+    if _TOO_LARGE.search(answer):
+        return Verdict("failed", "a number too large to be worked out")
+    return compare(Comparison(gold, answer))
 
 
 _NUMERIC = FUNCTIONS | {"frac", "times", "cdot", "div", "binom"}

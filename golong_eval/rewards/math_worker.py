@@ -1,10 +1,10 @@
-r"""The child that compares expressions with math_verify: ``python -m golong_eval.rewards.math_worker``.
+r"""The child that compares with math_verify: ``python -m golong_eval.rewards.math_worker``.
 
-One JSON line in, one JSON line out; nothing else is ever written to its output. It limits its own memory, and dies
-by itself when an item takes much longer than the parent waits, so that no orphan burns a core.
+One JSON line in, one JSON line out; nothing else is ever written to its output. It limits its own memory, and dies of
+an item that takes more than its CPU time (an orphan too, so that none burns a core).
 
-    in:  {"gold": "\\frac{1}{2}", "answer": "0.5", "seconds": 5.0}
-    out: {"equal": true, "gold_read": true, "answer_read": true}   or   {"error": "..."}
+    in:  [gold, answer, "strict" or "official", CPU seconds], or [] for an item that was too long to be sent
+    out: {"equal": true, "gold_read": true, "answer_read": true}   or   {"error": "...", "memory": true}
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _alarm(seconds: float) -> None:
+def _limit_time(seconds: float, wall_seconds: float) -> None:
+    """Die (the signals' default) after so much CPU time, or so much wall-clock time; 0 means no limit."""
     import signal
 
     if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, wall_seconds)
 
 
 def _far_apart(gold: list[Any], answer: list[Any]) -> bool:
@@ -57,7 +58,7 @@ def _far_apart(gold: list[Any], answer: list[Any]) -> bool:
     return difference > 1e-4 * size
 
 
-def _compare(gold: str, answer: str) -> dict[str, Any]:
+def _compare_expressions(gold: str, answer: str) -> dict[str, Any]:
     from math_verify import parse, verify
 
     # A box is how both sides enter the published reward. The limits of math_verify are off: the parent has its own.
@@ -68,18 +69,35 @@ def _compare(gold: str, answer: str) -> dict[str, Any]:
     return {"equal": bool(equal), "gold_read": proper[0], "answer_read": proper[1]}
 
 
+def _compare_published(gold: str, text: str) -> dict[str, Any]:
+    """Find the answer in a text as the published reward does, and compare it."""
+    from math_verify import parse, verify
+
+    read = parse(text, parsing_timeout=None)
+    if len(read) < 2:
+        return {"equal": False, "gold_read": True, "answer_read": False}
+    equal = read[1] == gold or verify(parse(rf"\boxed{{{gold}}}", parsing_timeout=None), read, timeout_seconds=None)
+    return {"equal": bool(equal), "gold_read": True, "answer_read": True}
+
+
+def _reply(request: list[Any]) -> dict[str, Any]:
+    if not request:
+        return {"error": "too long to be compared"}
+    gold, answer, rules, seconds = request
+    _limit_time(seconds, 10 * seconds + 5)
+    try:
+        return (_compare_published if rules == "official" else _compare_expressions)(gold, answer)
+    except MemoryError:
+        return {"error": "out of memory", "memory": True}
+    except (Exception, RecursionError) as error:  # noqa: BLE001  # reported to the parent, item by item
+        return {"error": f"{type(error).__name__}: {error}"[:200]}
+    finally:
+        _limit_time(0, 0)
+
+
 def _serve(source: IO[bytes], sink: IO[bytes]) -> None:
     for line in iter(source.readline, b""):
-        request = json.loads(line)
-        _alarm(2 * request["seconds"] + 5)
-        try:
-            reply = _compare(request["gold"], request["answer"])
-        except MemoryError:
-            reply = {"error": "out of memory"}
-        except (Exception, RecursionError) as error:  # noqa: BLE001  # reported to the parent, item by item
-            reply = {"error": f"{type(error).__name__}: {error}"[:200]}
-        _alarm(0)
-        sink.write(json.dumps(reply).encode() + b"\n")
+        sink.write(json.dumps(_reply(json.loads(line))).encode() + b"\n")
         sink.flush()
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from golong_eval.rewards.outcome import Ask, Outcome, no_answer
-from golong_eval.schema import RankingGold
-from golong_eval.text import GoldItems
+from golong_eval.rewards.list_scorer import ListScorer
+from golong_eval.text import Item
 
 __all__ = ["NDCG", "ndcg_of_places"]
 
@@ -30,7 +29,7 @@ def ndcg_of_places(places: Sequence[int | None], n: int) -> float:
 
 
 @dataclass(frozen=True)
-class NDCG:
+class NDCG(ListScorer):
     r"""NDCG with linear gain and cut-off at the number of gold items, times ``min(1, gold / answered)``.
 
     With n gold items, the item at gold place i (from 1) gains n + 1 - i, and an answer at rank r is discounted by
@@ -42,24 +41,17 @@ class NDCG:
     Source: LongBench Pro (arXiv 2601.02872), ``NDCG``; reward of GoLongRL (arXiv 2605.19577). The published code
     (pytrec_eval) counts the last position of a repeat, and items after the cut-off cost nothing.
 
+    >>> from golong_eval.rewards.outcome import Ask
+    >>> from golong_eval.schema import RankingGold
     >>> score = NDCG(RankingGold(items=("a", "b", "c", "d")))
     >>> orders = ("a\nb\nc\nd", "b\na\nc\nd", "d\nc\nb\na", "a\nx\ny\nb")
     >>> [round(score(order, Ask()).value, 3) for order in orders]
     [1.0, 0.95, 0.749, 0.723]
     """
 
-    gold: RankingGold
-    _items: GoldItems = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_items", GoldItems(self.gold.items))
-
-    def __call__(self, area: str, _ask: Ask) -> Outcome:
-        """Score one answer area."""
-        answered = self._items.read(area)
-        if not answered:
-            return no_answer("no items")
+    def value_of(self, answered: Sequence[Item]) -> tuple[float, Mapping[str, float]]:
+        """Return NDCG with its penalty of length, and both factors."""
         n = len(self._items)
         ndcg = min(1.0, ndcg_of_places([item.gold for item in answered], n))  # against rounding
         length = min(1.0, n / len(answered))
-        return Outcome(ndcg * length, {"ndcg": ndcg, "length": length}, tuple(item.text for item in answered))
+        return ndcg * length, {"ndcg": ndcg, "length": length}

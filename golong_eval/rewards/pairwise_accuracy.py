@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from golong_eval.rewards.exact_match import ExactMatch
-from golong_eval.rewards.outcome import Ask, Outcome, no_answer
-from golong_eval.schema import OrderGold, TextGold
-from golong_eval.text import GoldItems
+from golong_eval.rewards.list_scorer import ListScorer
+from golong_eval.rewards.outcome import Ask, Outcome
+from golong_eval.schema import TextGold
+from golong_eval.text import Item
 
 __all__ = ["PairwiseAccuracy"]
 
 
 @dataclass(frozen=True)
-class PairwiseAccuracy:
+class PairwiseAccuracy(ListScorer):
     r"""Pairs of gold items that the answer has in the right order, over ``max(gold pairs, answered pairs)``.
 
     A list of n items has n (n - 1) / 2 pairs. Items are the distinct lines of the answer area by the rules of
@@ -25,37 +27,30 @@ class PairwiseAccuracy:
     published code divides by the answered pairs alone, so that two right items of six earn 1.0; blank lines count
     as items, and repeated gold items reach 4.0.
 
+    >>> from golong_eval.schema import OrderGold
     >>> score = PairwiseAccuracy(OrderGold(items=("a", "b", "c", "d")))
     >>> orders = ("a\nb\nc\nd", "b\na\nc\nd", "a\nb", "a\nb\nx\nc\nd")
     >>> [round(score(order, Ask()).value, 3) for order in orders]
     [1.0, 0.833, 0.167, 0.6]
     """
 
-    gold: OrderGold
-    _items: GoldItems = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_items", GoldItems(self.gold.items))
-
     def __call__(self, area: str, ask: Ask) -> Outcome:
         """Score one answer area."""
         if len(self._items) == 1:
             return ExactMatch(TextGold(answers=self._items.items))(area, ask)
-        answered = self._items.read(area)
-        if not answered:
-            return no_answer("no items")
+        return super().__call__(area, ask)
+
+    def value_of(self, answered: Sequence[Item]) -> tuple[float, Mapping[str, float]]:
+        """Return the share of pairs, with what it is a share of."""
         before: list[int] = []
         ordered = 0
         for item in answered:
             if item.gold is not None:
                 ordered += bisect_left(before, item.gold)
                 insort(before, item.gold)
-        gold_pairs, answered_pairs = _pairs(len(self._items)), _pairs(len(answered))
-        return Outcome(
-            ordered / max(gold_pairs, answered_pairs),
-            {"ordered": float(ordered), "gold_pairs": float(gold_pairs), "answered_pairs": float(answered_pairs)},
-            tuple(item.text for item in answered),
-        )
+        pairs = _pairs(len(self._items)), _pairs(len(answered))
+        parts = {"ordered": float(ordered), "gold_pairs": float(pairs[0]), "answered_pairs": float(pairs[1])}
+        return ordered / max(pairs), parts
 
 
 def _pairs(n: int) -> int:

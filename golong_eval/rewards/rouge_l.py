@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from golong_eval._optional import require
 from golong_eval.errors import DataError
+from golong_eval.rewards.chinese import SEGMENTER
 from golong_eval.rewards.outcome import Ask, Outcome, no_answer
 from golong_eval.schema import ReferencesGold
 from golong_eval.text import HAN
@@ -29,39 +26,6 @@ _ASCII_TOKEN = re.compile(r"[a-z0-9]+")
 _TOKEN = re.compile(
     rf"[a-z0-9]+|(?P<han>{HAN.pattern}+)|(?:(?!{HAN.pattern})(?:[^\W{_NO_WORD}]|[{_MARKED}])[{_MARKS}]*)+"
 )
-_HAN_RUN = 100  # jieba's model of unknown words is quadratic in a run without punctuation
-
-
-class _Segmenter:
-    """jieba's own dictionary, loaded once a process, untouched by what a program adds to the global one."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tokenizer: Any = None
-
-    def ready(self) -> None:
-        """Load jieba and its dictionary.
-
-        Raises:
-            MissingExtraError: jieba is not installed.
-        """
-        with self._lock:
-            if self._tokenizer is None:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # jieba imports pkg_resources, which warns
-                    jieba = require("jieba", "zh", "rouge_l on Chinese text")
-                jieba.setLogLevel("WARNING")
-                tokenizer = jieba.Tokenizer()
-                tokenizer.initialize()
-                self._tokenizer = tokenizer
-
-    def cut(self, run: str) -> list[str]:
-        self.ready()
-        pieces = (run[i : i + _HAN_RUN] for i in range(0, len(run), _HAN_RUN))
-        return [word for piece in pieces for word in self._tokenizer.lcut(piece)]
-
-
-_SEGMENTER = _Segmenter()
 
 
 def tokens(text: str, *, segment: bool) -> list[str]:
@@ -83,7 +47,7 @@ def tokens(text: str, *, segment: bool) -> list[str]:
         if match["han"] is None:
             found.append(match[0])
         else:
-            found.extend(_SEGMENTER.cut(match[0]) if segment else match[0])
+            found.extend(SEGMENTER.words_of_run(match[0]) if segment else match[0])
     return found
 
 
@@ -120,7 +84,7 @@ class RougeL:
     def __post_init__(self) -> None:
         segment = any(HAN.search(text) for text in self.gold.texts)
         if segment:
-            _SEGMENTER.ready()
+            SEGMENTER.ready()
         numbers: dict[str, int] = {}
         references = []
         for text in self.gold.texts:

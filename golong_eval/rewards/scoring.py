@@ -1,4 +1,4 @@
-"""Score one response, or many: thinking off, answer area, scorer, result."""
+"""Score one response: thinking off, scorer, chance, semantic part, result. `batch` scores many by the same steps."""
 
 from __future__ import annotations
 
@@ -6,31 +6,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from golong_eval.errors import ConfigError, GolongError, UnknownNameError
+from golong_eval.errors import ConfigError, DataError, UnknownNameError
+from golong_eval.rewards.chance import chance_level
 from golong_eval.rewards.golds import coerce_gold
-from golong_eval.rewards.outcome import Ask, Outcome, Scorer
-from golong_eval.rewards.registry import metric_named
-from golong_eval.rewards.spec import MetricSpec
-from golong_eval.schema import Gold, Language, RewardResult, Status, Variant
+from golong_eval.rewards.outcome import Ask, LaterError, Outcome, Scorer
+from golong_eval.rewards.registry import metric_named, scorer_class
+from golong_eval.rewards.semantic import Embedder, check_embedder, with_semantic
+from golong_eval.rewards.spec import OFFICIAL_ONLY, MetricSpec
+from golong_eval.schema import Gold, Language, ReferencesGold, RewardResult, Variant
 from golong_eval.text import answer_area, is_blank, remove_thinking
 
-__all__ = ["ScoreRequest", "score", "score_batch"]
+__all__ = [
+    "Rule",
+    "ScoreRequest",
+    "add_semantic",
+    "ask_of",
+    "attempt",
+    "result_of",
+    "rule_of",
+    "score",
+    "shown_of",
+]
 
 _MAX_PARSED = 2000  # characters kept of what was read as the answer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScoreRequest:
     """One response to score. The fields are the arguments of `score`."""
 
     metric: str | MetricSpec
     response: str
     gold: Any
-    variant: Variant = "strict"
+    variant: Variant | None = None
     language: Language | None = None
     require_think: bool = False
     question: str | None = None
     thinking_unfinished: bool = False
+    candidates: int | None = None
 
 
 def score(
@@ -38,11 +51,13 @@ def score(
     response: str,
     gold: Any,
     *,
-    variant: Variant = "strict",
+    variant: Variant | None = None,
     language: Language | None = None,
     require_think: bool = False,
     question: str | None = None,
     thinking_unfinished: bool = False,
+    candidates: int | None = None,
+    embedder: Embedder | None = None,
 ) -> RewardResult:
     r"""Score a response against a gold.
 
@@ -50,111 +65,199 @@ def score(
     worth 0; a failure of the scorer itself is ``scorer_error``, without a value.
 
     Args:
-        metric: One of `METRIC_NAMES`, or a `MetricSpec`.
+        metric: One of `METRIC_NAMES`, a printed identity, or a `MetricSpec`.
         response: What the model wrote, with its thinking.
         gold: A typed gold, or plain data (see `coerce_gold`).
-        variant: ``strict``; ``official`` is not available in this version.
+        variant: ``strict`` (the default of a plain name) or ``official``; a `MetricSpec` brings its own.
         language: ``en``, ``zh``, or None to detect it.
         require_think: Demand exactly one closed thinking, as a training gate.
         question: The question, where it decides how an answer reads (is a percentage asked for?).
         thinking_unfinished: The engine says that the tokens ran out while the model was thinking.
+        candidates: How many labels or choices an answer can name; a chance-corrected metric may need it.
+        embedder: Gives the embeddings of a metric with a semantic part.
 
     Raises:
         UnknownNameError: Unknown metric, variant or language; the hint gives the nearest.
-        ConfigError: A variant or version that is not available, or a response that is no string.
-        DataError: The gold is malformed, empty, or not the metric's.
+        ConfigError: A version that is not available, two variants, no embedder, or a response that is no string.
+        DataError: The gold is malformed, empty, not the metric's, or its chance level can't be told.
         MissingExtraError: The gold needs a package that is not installed (jieba, for Chinese references).
 
     >>> score("f1", "<think>D9?</think>[Answer]\nD1\nD3", ["D1", "D3"]).value
     1.0
+    >>> score("f1", "D1\n\nD3", ["D1", "D3"], variant="official").value  # the blank line counts as an item
+    0.8
     """
-    request = ScoreRequest(metric, response, gold, variant, language, require_think, question, thinking_unfinished)
-    spec, typed = _checked(request)
-    return _result(spec, _run(metric_named(spec.name).strict(typed), request))
+    request = ScoreRequest(
+        metric, response, gold, variant, language, require_think, question, thinking_unfinished, candidates
+    )
+    rule = rule_of(request, {})
+    check_embedder(rule.spec, embedder)
+    shown = shown_of(rule.spec, request)
+    outcome = shown if isinstance(shown, Outcome) else attempt(rule.scorer, shown, ask_of(request))
+    if not isinstance(shown, Outcome) and rule.spec.semantic is not None and embedder is not None:
+        (outcome,) = add_semantic(rule.spec, [(rule.gold, shown, outcome)], embedder)
+    return result_of(rule, outcome)
 
 
-def score_batch(requests: Sequence[ScoreRequest]) -> list[RewardResult]:
-    """Score many responses; results in the order of the requests.
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A metric with a gold: checked, read, and shared by the requests that have both."""
 
-    Each distinct gold is read once, and identical requests are scored once. All golds are read before anything is
-    scored, so that a malformed one costs no time.
-
-    Raises:
-        GolongError: As for `score`; the message names the place of the request.
-    """
-    prepared: list[tuple[MetricSpec, Scorer, tuple[Any, ...]]] = []
-    scorers: dict[tuple[str, str], Scorer] = {}
-    for place, request in enumerate(requests):
-        try:
-            spec, gold = _checked(request)
-            # JSON tells 1 from true and 1.0, which are equal as Python values.
-            key = (str(spec), gold.model_dump_json())
-            if key not in scorers:
-                scorers[key] = metric_named(spec.name).strict(gold)
-        except GolongError as error:
-            error.args = (f"request {place}: {error}",)
-            raise
-        what = (key, request.response, request.language, request.require_think, request.question)
-        prepared.append((spec, scorers[key], (*what, request.thinking_unfinished)))
-    results: dict[tuple[Any, ...], RewardResult] = {}
-    for request, (spec, scorer, what) in zip(requests, prepared, strict=True):
-        if what not in results:
-            results[what] = _result(spec, _run(scorer, request))
-    return [results[what] for _, _, what in prepared]
+    spec: MetricSpec
+    identity: str
+    gold: Gold
+    scorer: Scorer
+    chance: float
 
 
-def _checked(request: ScoreRequest) -> tuple[MetricSpec, Gold]:
-    """Check everything that is the caller's."""
-    metric = request.metric
+def rule_of(request: ScoreRequest, known: dict[Any, Rule]) -> Rule:
+    """Return the rule of a request, from `known` where it is."""
+    spec = _spec(request)
+    _check_rest(request)
+    plain = request.gold
+    # Strings tell themselves apart; of other data 1, 1.0 and true are equal in Python, and not as golds.
+    strings = isinstance(plain, list | tuple) and all(type(item) is str for item in plain)
+    value = plain if isinstance(plain, str) else tuple(plain) if strings else id(plain)
+    key = (spec, type(plain), value, request.candidates)
+    rule = known.get(key)
+    if rule is None:
+        gold = coerce_gold(spec.name, plain)
+        full = (spec, repr(gold), request.candidates)
+        if full not in known:
+            chance = _chance(spec, gold, request.candidates)
+            scorer = scorer_class(spec.name, spec.variant)(gold)
+            known[full] = Rule(spec, str(spec), gold, scorer, chance)
+        rule = known[key] = known[full]
+    return rule
+
+
+_SPECS: dict[tuple[str, Variant], MetricSpec] = {}
+
+
+def _spec(request: ScoreRequest) -> MetricSpec:
+    metric, variant = request.metric, request.variant
+    if variant not in (None, "strict", "official"):
+        raise UnknownNameError("variant", str(variant), ("strict", "official"))
     if isinstance(metric, str):
-        metric_named(metric)
-        spec = MetricSpec(name=metric)
+        if "[" not in metric:
+            metric_named(metric)
+            chosen: Variant = variant or ("official" if metric in OFFICIAL_ONLY else "strict")
+            if metric in OFFICIAL_ONLY and chosen == "strict":
+                raise ConfigError(
+                    f"{metric} has no strict variant", "use accuracy: it does what the published code meant"
+                )
+            if (metric, chosen) not in _SPECS:
+                _SPECS[metric, chosen] = MetricSpec(name=metric, variant=chosen)
+            return _SPECS[metric, chosen]
+        try:
+            spec = MetricSpec.model_validate(metric)
+        except ValueError as error:
+            raise ConfigError(f"{metric!r} is no metric", "write it like ndcg or 'ndcg@gold[strict,v1]'") from error
     elif isinstance(metric, MetricSpec):
         spec = metric
     else:
         raise ConfigError(f"a metric is a name or a MetricSpec, not {type(metric).__name__}", 'for instance "ndcg"')
-    if request.variant not in ("strict", "official"):
-        raise UnknownNameError("variant", str(request.variant), ("strict", "official"))
-    if "official" in (request.variant, spec.variant):
-        raise ConfigError(
-            f"{spec.name}: the 'official' variant is not available in this version of golong-eval",
-            "use variant='strict'; the two give different numbers, so none stands in for the other",
-        )
+    if variant is not None and variant != spec.variant:
+        raise ConfigError(f"variant={variant!r} beside the metric {spec}", "leave variant out: the metric has its own")
     if spec.version != 1:
         raise ConfigError(f"{spec.name} has no version {spec.version}", f"use version 1: {MetricSpec(name=spec.name)}")
+    return spec
+
+
+def _check_rest(request: ScoreRequest) -> None:
     if request.language not in (None, "en", "zh"):
         raise UnknownNameError("language", str(request.language), ("en", "zh"))
     if not isinstance(request.response, str):
         raise ConfigError(
             f"a response is a string, not {type(request.response).__name__}", "score only generations that have a text"
         )
-    return spec, coerce_gold(spec.name, request.gold)
 
 
-def _run(scorer: Scorer, request: ScoreRequest) -> tuple[Status, Outcome]:
-    shown = remove_thinking(
-        request.response, require_think=request.require_think, unfinished=request.thinking_unfinished
+def _chance(spec: MetricSpec, gold: Gold, candidates: int | None) -> float:
+    """Return the chance level that is to be taken off; 0 for a metric that is not corrected."""
+    if not spec.chance_corrected:
+        return 0.0
+    chance = chance_level(spec.name, gold, candidates, spec.variant)
+    if chance is None:
+        why = (
+            "give candidates" if spec.name not in ("iou", "rouge_l") else f"leave chance_corrected out for {spec.name}"
+        )
+        raise DataError(f"{spec}: the chance level of this gold can't be told", why)
+    return chance
+
+
+def shown_of(spec: MetricSpec, request: ScoreRequest) -> str | Outcome:
+    """Return what the scorer reads, or why there is nothing to read."""
+    strict = spec.variant == "strict"
+    after = remove_thinking(
+        request.response,
+        require_think=request.require_think,
+        unfinished=request.thinking_unfinished,
+        closed=strict,
     )
-    if shown.text is None:
-        return "unparsed", Outcome(0.0, reason=shown.reason)
-    area = answer_area(shown.text)
-    if is_blank(area):
-        what = "response" if is_blank(request.response) else "text after the thinking" if is_blank(shown.text) else ""
-        return "empty", Outcome(0.0, reason=f"the {what or 'answer area'} is empty")
+    if after.text is None:
+        return Outcome(0.0, status="unparsed", reason=after.reason)
+    shown = answer_area(after.text) if strict else after.text
+    if is_blank(shown):
+        text = after.text
+        what = "response" if is_blank(request.response) else "text after the thinking" if is_blank(text) else ""
+        return Outcome(0.0, status="empty", reason=f"the {what or 'answer area'} is empty")
+    return shown
+
+
+def ask_of(request: ScoreRequest) -> Ask:
+    """Return what a scorer may know of a request."""
+    return Ask(request.question, request.language)
+
+
+def attempt(scorer: Scorer, shown: str, ask: Ask) -> Outcome:
+    """Return a scorer's outcome. An exception is one without a score, unless it says that a verdict comes later."""
     try:
-        outcome = scorer(area, Ask(request.question, request.language))
+        return scorer(shown, ask)
+    except LaterError:
+        raise
     except Exception as error:  # noqa: BLE001  # ours, and never a score: the status says so
-        return "scorer_error", Outcome(0.0, reason=f"{type(error).__name__}: {error}")
-    return outcome.status, outcome
+        return Outcome(0.0, status="scorer_error", reason=f"{type(error).__name__}: {error}")
 
 
-def _result(spec: MetricSpec, scored: tuple[Status, Outcome]) -> RewardResult:
-    status, outcome = scored
+def add_semantic(spec: MetricSpec, scored: Sequence[tuple[Gold, str, Outcome]], embedder: Embedder) -> list[Outcome]:
+    """Add the semantic part to what has a ROUGE-L; the rest stays what it is."""
+    assert spec.semantic is not None
+    places = [place for place, (_, _, outcome) in enumerate(scored) if outcome.status == "ok"]
+    texts, references = [], []
+    for gold, shown, _ in (scored[place] for place in places):
+        assert isinstance(gold, ReferencesGold)  # MetricSpec allows a semantic part to rouge_l alone
+        texts.append(_embedded(spec, shown))
+        references.append([_embedded(spec, text) for text in gold.texts])
+    found = [outcome for _, _, outcome in scored]
+    if places:
+        added = with_semantic(spec.semantic.weight, [found[place] for place in places], texts, references, embedder)
+        for place, outcome in zip(places, added, strict=True):
+            found[place] = outcome
+    return found
+
+
+def _embedded(spec: MetricSpec, text: str) -> str:
+    """Return a text as it is embedded: the published code lower-cases it and collapses its white space."""
+    return " ".join(text.lower().split()) if spec.variant == "official" else text.strip()
+
+
+def result_of(rule: Rule, outcome: Outcome) -> RewardResult:
+    """Return the result of an outcome, corrected for chance where the metric says so."""
+    value: float | None = outcome.value
+    parts = dict(outcome.parts)
+    if outcome.status in ("scorer_error", "judge_error"):
+        value = None
+    elif rule.spec.chance_corrected and outcome.status == "ok":
+        parts |= {"uncorrected": outcome.value, "chance": rule.chance}
+        # A chance of 1 (a ranking of one item) leaves only right and wrong.
+        rest = 1 - rule.chance
+        value = max(0.0, (outcome.value - rule.chance) / rest) if rest > 0 else float(outcome.value >= 1)
     return RewardResult(
-        value=None if status == "scorer_error" else outcome.value,
-        status=status,
-        metric=str(spec),
-        parts=dict(outcome.parts),
+        value=value,
+        status=outcome.status,
+        metric=rule.identity,
+        parts=parts,
         parsed=_short(outcome.parsed),
         reason=None if outcome.reason is None else _utf8(outcome.reason[:_MAX_PARSED]),
     )

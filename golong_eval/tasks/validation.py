@@ -177,13 +177,13 @@ class _Seen:
 
 def _gold_faults(sample: Sample, spec: TaskSpec) -> Iterator[str]:
     try:
-        gold, empty = (_score(response, sample, spec) for response in (render_gold(sample.gold), ""))
+        gold, empty = (_score(response, sample, spec) for response in (render_gold(sample.gold, spec.metric), ""))
     except MissingExtraError:  # ours to install, no fault of the file
         raise
     except GolongError as error:
         yield f"gold: {error}"
         return
-    if gold.value != 1.0:
+    if gold.value != 1.0 and (gold.value is None or spec.metric.variant == "strict"):
         yield f"gold: as an answer it {_told(gold)}, must score 1.0"
     if empty.value != 0.0:
         yield f"gold: the empty answer {_told(empty)}, must score 0"
@@ -200,7 +200,14 @@ def _scored(response: str, sample: Sample, spec: TaskSpec) -> RewardResult | Non
 
 
 def _score(response: str, sample: Sample, spec: TaskSpec) -> RewardResult:
-    return score(spec.metric, response, sample.gold, language=sample.metadata.language, question=sample.question)
+    return score(
+        spec.metric,
+        response,
+        sample.gold,
+        language=sample.metadata.language,
+        question=sample.question,
+        candidates=sample.metadata.candidates,
+    )
 
 
 def _told(result: RewardResult) -> str:

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from golong_eval.errors import ConfigError, DataError, GolongError, UnknownNameError
-from golong_eval.rewards import METRIC_NAMES, MetricSpec, coerce_gold, render_gold, score
+from golong_eval.rewards import METRIC_NAMES, MetricSpec, coerce_gold, render_gold, score, score_batch
 from golong_eval.schema import ItemsGold, NumberGold, RankingGold, ReferencesGold, TableGold, TextGold
 
 TABLE = {"columns": ["a"], "data": [[1]]}
@@ -69,12 +70,17 @@ def test_unknown_names_get_the_nearest():
         score("f1", "x", ["x"], language="fr")
 
 
-@pytest.mark.parametrize("metric", METRIC_NAMES)
-def test_the_official_variant_never_falls_back(metric):
-    with pytest.raises(ConfigError, match="'official' variant is not available"):
-        score(metric, "x", "x", variant="official")
-    with pytest.raises(ConfigError, match="'official' variant is not available"):
-        score(MetricSpec(name=metric, variant="official"), "x", "x")
+def test_a_choice_has_no_strict_variant_and_never_falls_back():
+    assert score("choice", "The correct answer is (B)", "B").metric == "choice[official,v1]"
+    with pytest.raises(ConfigError, match="choice has no strict variant"):
+        score("choice", "x", "B", variant="strict")
+    with pytest.raises(ValidationError, match="official only"):
+        MetricSpec(name="choice")
+
+
+def test_two_variants_at_once_are_refused():
+    with pytest.raises(ConfigError, match="beside the metric f1"):
+        score(MetricSpec(name="f1", variant="official"), "x", ["x"], variant="strict")
 
 
 def test_other_misuse():
@@ -82,6 +88,9 @@ def test_other_misuse():
         lambda: score("f1", None, ["x"]),
         lambda: score(3, "x", ["x"]),
         lambda: score(MetricSpec(name="f1", version=2), "x", ["x"]),
+        lambda: score("f1[strict,v1,nonsense]", "x", ["x"]),
+        lambda: score("f1[strikt,v1]", "x", ["x"]),
+        lambda: score_batch([], workers=0),
     ):
         with pytest.raises(GolongError):
             call()

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from golong_eval.rewards import math_process, score
-from golong_eval.rewards.math_process import MathProcess, Verdict, compare
+from golong_eval.rewards import ScoreRequest, score, score_batch
+from golong_eval.rewards.math_pool import MathPool, shared_pool
+from golong_eval.rewards.outcome import Comparison, Verdict
 from golong_eval.rewards.quantities import plain_math, read_quantity, same_quantity
 
 RIGHT = [
@@ -134,23 +135,45 @@ def test_latex_of_a_quantity_is_its_value(value):
 BOMBS = ["9^{9^{9^9}}", "((10^{10})!)!"]
 
 
+def compare(gold, answer):
+    return shared_pool().compare(Comparison(gold, answer))
+
+
 def test_bombs_are_stopped_and_the_next_item_is_unharmed():
-    process = MathProcess(seconds=0.5)
+    pool = MathPool(size=1, seconds=0.5)
     try:
         for bomb in BOMBS:
-            assert process.compare("7", bomb).outcome in ("failed", "different", "answer_unread")
-            assert process.compare("7", "3+4") == Verdict("equal")
+            assert pool.compare(Comparison("7", bomb)).outcome in ("failed", "different", "answer_unread")
+            assert pool.compare(Comparison("7", f"3+4+{len(bomb)}-{len(bomb)}")) == Verdict("equal")
     finally:
-        process.close()
+        pool.close()
 
 
 def test_a_bomb_is_worth_nothing_and_says_why(monkeypatch):
-    monkeypatch.setattr(math_process._SHARED, "seconds", 0.5)
-    result = score("math_verify", r"\boxed{9^{9^{9^9}}}", "7")
+    monkeypatch.setattr(shared_pool(), "seconds", 0.5)
+    result = score("math_verify", r"\boxed{5^{9^{9}}}", "7")
     assert (result.value, result.status) == (0.0, "unparsed")
     assert "stopped after" in result.reason
     monkeypatch.undo()
     assert score("math_verify", "3+4", "7").value == 1.0
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    ["9^{9^{9^9}}", "10^{10000000}", "((9!)!)!", "(999999)!", "9!!", "2^(2^(2^(2^9)))", "x^{-9999999}", "99^{99}!"],
+)
+def test_what_is_plainly_too_large_is_not_tried(bomb, monkeypatch):
+    monkeypatch.setattr(MathPool, "_run", None)
+    result = score("math_verify", rf"\boxed{{{bomb}}}", "7")
+    assert (result.value, result.status) == (0.0, "unparsed")
+    assert score("math_verify", rf"\boxed{{{bomb}}}", bomb).value == 1.0  # unless the gold says the same
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"), [("2^{10}", "2^10"), ("3628800", "10!"), ("x^{4}", "(x^2)^2"), ("1024", "2^{5^1 2}")]
+)
+def test_what_is_not_too_large_is_tried(gold, answer):
+    assert score("math_verify", answer, gold).status == "ok"
 
 
 def test_what_math_verify_says_of_both_sides():
@@ -160,8 +183,11 @@ def test_what_math_verify_says_of_both_sides():
 
 
 def test_without_a_child_there_is_no_score(monkeypatch):
-    monkeypatch.setattr("golong_eval.rewards.math_process.sys.executable", "/nowhere/python")
-    monkeypatch.setattr("golong_eval.rewards.math_process._SHARED", MathProcess())
+    monkeypatch.setattr("golong_eval.rewards.math_child.sys.executable", "/nowhere/python")
+    monkeypatch.setattr("golong_eval.rewards.math_pool._SHARED", MathPool())
     result = score("math_verify", "3+4", "7")
     assert (result.value, result.status) == (None, "scorer_error")
+    assert [r.status for r in score_batch([ScoreRequest("math_verify", f"3+{i}", "7") for i in range(3)])] == [
+        "scorer_error"
+    ] * 3
     assert math.isclose(score("math_verify", "7", "7").value, 1.0)  # needs none
