@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from golong_eval.errors import ConfigError, DataError, GolongError, UnknownNameError
-from golong_eval.rewards import METRIC_NAMES, MetricSpec, coerce_gold, render_gold, score, score_batch
+from golong_eval.rewards import MetricSpec, coerce_gold, render_gold, score, score_batch
 from golong_eval.schema import ItemsGold, NumberGold, RankingGold, ReferencesGold, TableGold, TextGold
 
 TABLE = {"columns": ["a"], "data": [[1]]}

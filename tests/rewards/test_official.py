@@ -221,7 +221,8 @@ def test_pairs_are_counted_as_one_counts_them(lines, gold):
 
 MATHS = [
     ("42", "So it is 42."), ("42", r"\boxed{42}"), ("1/2", "$0.5$"), ("0.333", r"$\frac{1}{3}$"), ("12%", "0.12"),
-    ("12", r"\boxed{11} or \boxed{12}"), ("1,234", "It is 1234"), ("x=3", "$3$"), ("A", "A"), ("2\\sqrt{3}", "$\\sqrt{12}$"),
+    ("12", r"\boxed{11} or \boxed{12}"), ("1,234", "It is 1234"), ("x=3", "$3$"), ("A", "A"),
+    ("2\\sqrt{3}", "$\\sqrt{12}$"),
     ("5", "5 million"), ("(1,2)", "$(1, 2)$"), ("7", "no"), ("-3", "The answer is −3"), ("3", "3 and 4"),
 ]  # fmt: skip
 
