@@ -146,7 +146,7 @@ def _unclosed(text: str) -> str:
 
 def visible(text: str) -> str:
     """Return the text without invisible characters."""
-    return _INVISIBLE.sub("", text)
+    return text if text.isascii() and text.isprintable() else _INVISIBLE.sub("", text)
 
 
 def is_blank(text: str) -> bool:
@@ -172,7 +172,9 @@ def clean(text: str) -> str:
     >>> clean(" Ｄ３ \u200b  10³")
     'D3 10³'
     """
-    return " ".join(visible(_nfkc(visible(text))).split())
+    if not text.isascii():
+        text = _nfkc(visible(text))
+    return " ".join(visible(text).split())
 
 
 def fold(text: str) -> str:
@@ -211,6 +213,8 @@ def bare(text: str) -> str:
     >>> bare("**F1**: `D7`.") == bare(clean("F1：D7"))
     True
     """
+    if text.isalnum():
+        return text  # most items: nothing to take off
     if not text.strip(_ORNAMENT):
         return ""
     if "*" in text or "_" in text or "`" in text:

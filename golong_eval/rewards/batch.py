@@ -57,7 +57,7 @@ def score_batch(
         except GolongError as error:
             error.args = (f"request {place}: {error}",)
             raise
-        shown = shown_of(rule.spec, request)
+        shown = shown_of(rule, request)
         key = _Key(id(rule), shown if isinstance(shown, str) else "", request.language, request.question)
         placed.append(_Placed(rule, shown, key, request))
     outcomes = _outcomes(placed, workers)

@@ -15,6 +15,7 @@ from golong_eval.text import HAN
 __all__ = ["RougeL", "tokens"]
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_FULL_WIDTH_ANY = re.compile("[\uff01-\uff5e]")
 # rouge-score's tokens are the runs of [a-z0-9]; other Latin letters part them, as they do there. Chinese runs and the
 # words of other scripts come on top: letters that are neither Latin nor symbols, with the marks that belong to them.
 _NO_WORD = "\x00-\u02ff\u1d00-\u1dbf\u1e00-\u1eff\u2000-\u2c7f\u3200-\u33ff\ua720-\ua7ff\uab30-\uab6f"
@@ -41,7 +42,8 @@ def tokens(text: str, *, segment: bool) -> list[str]:
     text = text.lower()
     if text.isascii():
         return _ASCII_TOKEN.findall(text)
-    text = text.translate(_FULL_WIDTH).lower()
+    if _FULL_WIDTH_ANY.search(text):
+        text = text.translate(_FULL_WIDTH).lower()
     found: list[str] = []
     for match in _TOKEN.finditer(text):
         if match["han"] is None:

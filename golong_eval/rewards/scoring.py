@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _MAX_PARSED = 2000  # characters kept of what was read as the answer
+_MAX_AREA = 1_000_000  # characters; about ten times what a model can write, and a second or two of work
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def score(
     )
     rule = rule_of(request, {})
     check_embedder(rule.spec, embedder)
-    shown = shown_of(rule.spec, request)
+    shown = shown_of(rule, request)
     outcome = shown if isinstance(shown, Outcome) else attempt(rule.scorer, shown, ask_of(request))
     if not isinstance(shown, Outcome) and rule.spec.semantic is not None and embedder is not None:
         (outcome,) = add_semantic(rule.spec, [(rule.gold, shown, outcome)], embedder)
@@ -108,6 +109,8 @@ class Rule:
     gold: Gold
     scorer: Scorer
     chance: float
+    max_area: int | None
+    """Characters of an answer area beyond which it is read no more; None for no limit."""
 
 
 def rule_of(request: ScoreRequest, known: dict[Any, Rule]) -> Rule:
@@ -122,11 +125,17 @@ def rule_of(request: ScoreRequest, known: dict[Any, Rule]) -> Rule:
     rule = known.get(key)
     if rule is None:
         gold = coerce_gold(spec.name, plain)
-        full = (spec, repr(gold), request.candidates)
+        written = repr(gold)
+        full = (spec, written, request.candidates)
         if full not in known:
-            chance = _chance(spec, gold, request.candidates)
-            scorer = scorer_class(spec.name, spec.variant)(gold)
-            known[full] = Rule(spec, str(spec), gold, scorer, chance)
+            known[full] = Rule(
+                spec,
+                str(spec),
+                gold,
+                scorer_class(spec.name, spec.variant)(gold),
+                _chance(spec, gold, request.candidates),
+                None if spec.name == "rouge_l" else _MAX_AREA + 4 * len(written),
+            )
         rule = known[key] = known[full]
     return rule
 
@@ -186,9 +195,9 @@ def _chance(spec: MetricSpec, gold: Gold, candidates: int | None) -> float:
     return chance
 
 
-def shown_of(spec: MetricSpec, request: ScoreRequest) -> str | Outcome:
+def shown_of(rule: Rule, request: ScoreRequest) -> str | Outcome:
     """Return what the scorer reads, or why there is nothing to read."""
-    strict = spec.variant == "strict"
+    strict = rule.spec.variant == "strict"
     after = remove_thinking(
         request.response,
         require_think=request.require_think,
@@ -202,6 +211,8 @@ def shown_of(spec: MetricSpec, request: ScoreRequest) -> str | Outcome:
         text = after.text
         what = "response" if is_blank(request.response) else "text after the thinking" if is_blank(text) else ""
         return Outcome(0.0, status="empty", reason=f"the {what or 'answer area'} is empty")
+    if strict and rule.max_area is not None and len(shown) > rule.max_area:
+        return Outcome(0.0, status="unparsed", reason=f"an answer of {len(shown)} characters is none")
     return shown
 
 

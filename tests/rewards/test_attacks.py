@@ -142,6 +142,27 @@ def test_homoglyphs_are_wrong():
     assert value("iou", json.dumps(TABLE).replace('"a"', '"а"'), TABLE) == pytest.approx(3 / 5)
 
 
+@pytest.mark.parametrize("metric", METRIC_NAMES)
+@pytest.mark.parametrize("variant", ["strict", "official"])
+@pytest.mark.parametrize(
+    "response",
+    ["The committee met in March. " * 400_000, "{" * 10**6 + "}" * 10**6, "\\boxed{" * 10**6 + "42" + "}" * 10**6]
+    + ["9" * 10**7, "\n".join(f"D{i} item" for i in range(800_000)), "[[1,2]," * 10**6],
+    ids=["prose", "braces", "boxes", "digits", "lines", "json"],
+)
+def test_megabytes_take_bounded_time(metric, variant, response):
+    started = time.perf_counter()
+    result = score(metric, response, GOLDS[metric], variant=variant)
+    assert result.status in ("ok", "unparsed", "scorer_error")
+    assert (result.value or 0.0) <= (0.2 if variant == "strict" else 0.5)
+    assert time.perf_counter() - started < 30  # some seconds at most; what is quadratic takes days
+
+
+def test_a_long_gold_may_have_a_long_answer():
+    gold = [f"item {i} of a very long list" for i in range(60_000)]
+    assert value("f1", "\n".join(gold), gold) == 1.0
+
+
 _PIECES = ["(", "1", " ", '"', "\\boxed{", "[Answer]", "{", "[", "1 ", "A or ", "(A)", "the answer is A ", "选", "=",
     "9^", '{"a":', "D1\n",
            "[[1]]", "-", "是 ", "42 km, ", "$", "\\frac{1}", "not (A) ", "\u200b", "中", "`", "**a** ",

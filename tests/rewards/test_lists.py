@@ -64,6 +64,17 @@ def test_ndcg_agrees_with_scikit_learn(order):
     )
 
 
+@given(st.lists(st.sampled_from([*"abcdef", "x", "y"]), min_size=1, unique=True))
+def test_ndcg_agrees_with_pytrec_eval_up_to_the_penalty_of_length(lines):
+    import pytrec_eval
+
+    gold = list("abcd")
+    judged = {"q": {item: 4 - place for place, item in enumerate(gold)}}
+    ranked = {"q": {line: float(-place) for place, line in enumerate(lines)}}
+    peer = pytrec_eval.RelevanceEvaluator(judged, {"ndcg_cut.4"}).evaluate(ranked)["q"]["ndcg_cut_4"]
+    assert value("ndcg", lines, gold) == pytest.approx(peer * min(1, 4 / len(lines)))
+
+
 @given(st.sets(st.integers(0, 9), min_size=1), st.sets(st.integers(0, 9), min_size=1))
 def test_f1_agrees_with_scikit_learn(gold, answer):
     hot = [[int(i in items) for i in range(10)] for items in (gold, answer)]

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from golong_eval.errors import DataError
 from golong_eval.rewards import METRIC_NAMES, ScoreRequest, coerce_gold, gold_type, render_gold, score, score_batch
+from golong_eval.rewards.outcome import Ask
 from golong_eval.rewards.registry import scorer_class
+from golong_eval.rewards.spec import OFFICIAL_ONLY
 from golong_eval.schema import RewardResult
 
 PLAIN = {
@@ -24,8 +26,10 @@ PLAIN = {
     "ndcg": ["D2", "D1", "D9"],
     "pairwise_accuracy": ["A2", "A1", "A3"],
     "rouge_l": "The cat sat on the mat.",
+    "choice": "B",
 }
 LISTS = ("f1", "sub_em", "ndcg", "pairwise_accuracy")
+BOTH = [*((m, "strict") for m in METRIC_NAMES), *((m, "official") for m in (*METRIC_NAMES, *OFFICIAL_ONLY))]
 
 _NASTY = st.sampled_from(
     ["-", "- a", "* a", "1.", "2.", "1. a", "2. b", "```", "none", '""', '"a"', "a", "A", "**a**", "a.", "...", "①",
@@ -85,34 +89,29 @@ _PIECES = st.sampled_from(
 RESPONSES = st.one_of(st.lists(_PIECES, max_size=14).map("".join), st.text(max_size=60))
 
 
-@pytest.mark.parametrize("metric", METRIC_NAMES)
+@pytest.mark.parametrize(("metric", "variant"), BOTH)
 @settings(max_examples=50, deadline=None)
 @given(response=RESPONSES)
-def test_any_response_has_a_value_in_range_and_the_same_twice(metric, response):
-    result = score(metric, response, PLAIN[metric])
+def test_any_response_has_a_value_in_range_and_the_same_twice(metric, variant, response):
+    result = score(metric, response, PLAIN[metric], variant=variant)
     assert result.status in ("ok", "empty", "unparsed")
     assert result.value is not None
     assert 0 <= result.value <= 1
-    assert result == score(metric, response, PLAIN[metric])
+    assert result == score(metric, response, PLAIN[metric], variant=variant)
     assert RewardResult.model_validate_json(result.model_dump_json()) == result
 
 
 @pytest.mark.parametrize("metric", METRIC_NAMES)
-@pytest.mark.parametrize(
-    "response",
-    [
-        "",
-        " \n\t",
-        "\u200b\ufeff",
-        "[Answer]",
-        "a [Answer]\n\n",
-        "<think>x</think>",
-        "<think>x</think> \n",
-        "<answer></answer>",
-    ],
-)
-def test_nothing_earns_nothing(metric, response):
+@pytest.mark.parametrize("response", ["[Answer]", "a [Answer]\n\n", "<answer></answer>"])
+def test_a_marker_earns_nothing(metric, response):
     result = score(metric, response, PLAIN[metric])
+    assert (result.value, result.status) == (0.0, "empty")
+
+
+@pytest.mark.parametrize(("metric", "variant"), BOTH)
+@pytest.mark.parametrize("response", ["", " \n\t", "\u200b\ufeff", "<think>x</think>", "<think>x</think> \n"])
+def test_nothing_earns_nothing(metric, variant, response):
+    result = score(metric, response, PLAIN[metric], variant=variant)
     assert (result.value, result.status) == (0.0, "empty")
 
 
@@ -186,13 +185,22 @@ def test_set_metrics_do_not_see_the_order(metric, data):
 
 def _requests():
     answers = ["", "D1\nD3", "B", "42", "yes", "the cat", "A1\nA2", '{"columns": ["name"], "data": [["a"]]}']
-    requests = [ScoreRequest(m, a, PLAIN[m]) for m in METRIC_NAMES for a in [*answers, gold_answer(m)]]
+    requests = [
+        ScoreRequest(metric, answer, PLAIN[metric], variant)
+        for metric, variant in BOTH
+        for answer in [
+            *answers,
+            "The correct answer is (B)",
+            gold_answer(metric),
+            f"<think>x</think>{gold_answer(metric)}",
+        ]
+    ]
     return requests + requests[::3]
 
 
 def test_a_batch_is_its_requests_in_any_order():
     requests = _requests()
-    single = [score(r.metric, r.response, r.gold) for r in requests]
+    single = [score(r.metric, r.response, r.gold, variant=r.variant) for r in requests]
     assert score_batch(requests) == single
     order = list(range(len(requests)))
     random.Random(0).shuffle(order)
@@ -226,15 +234,18 @@ def test_the_same_in_threads():
     assert list(found.values()) == [expected] * 4
 
 
-@pytest.mark.parametrize("metric", METRIC_NAMES)
-def test_everything_pickles(metric):
-    scorer = scorer_class(metric, "strict")(coerce_gold(metric, PLAIN[metric]))
-    assert pickle.loads(pickle.dumps(scorer)) == scorer
-    result = score(metric, gold_answer(metric), PLAIN[metric])
+@pytest.mark.parametrize(("metric", "variant"), BOTH)
+def test_everything_pickles(metric, variant):
+    scorer = scorer_class(metric, variant)(coerce_gold(metric, PLAIN[metric]))
+    again = pickle.loads(pickle.dumps(scorer))
+    assert again == scorer
+    answer = gold_answer(metric)
+    assert again(answer, Ask()) == scorer(answer, Ask())
+    result = score(metric, answer, PLAIN[metric], variant=variant)
     assert pickle.loads(pickle.dumps(result)) == result
-    request = ScoreRequest(metric, "x", PLAIN[metric])
+    request = ScoreRequest(metric, "x", PLAIN[metric], variant)
     assert pickle.loads(pickle.dumps(request)) == request
-    assert pickle.loads(pickle.dumps(score)) is score
+    assert pickle.loads(pickle.dumps((score, score_batch))) == (score, score_batch)
 
 
 def test_what_was_read_is_kept_short():

@@ -15,7 +15,7 @@ from golong_eval.text import HAN, detect_language
 __all__ = ["RougeL", "common_words", "summary_level_f"]
 
 _MAX_WORK = 200_000_000  # pairs of words; a summary of 600 words and its reference are 360,000
-_MAX_HAN_RUN = 20_000  # characters without a break: jieba is quadratic in them
+_MAX_HAN_RUN = 10_000  # characters without a break: jieba is quadratic in them
 _HAN_RUN = re.compile(f"{HAN.pattern}{{{_MAX_HAN_RUN + 1}}}")
 
 
