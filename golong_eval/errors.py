@@ -9,6 +9,7 @@
     ├── MissingExtraError       an optional package is needed; the hint is the install line
     ├── ModelError              a checkpoint is missing, corrupt, or too short for the prompts
     ├── EngineError             the engine died: nothing more can be generated
+    ├── JudgeError              a judge or embedding model can't be reached, refuses, or gives no usable reply
     └── StorageError            a file could not be written (full disk, rights)
 
 Anything else that reaches a user is a bug. No error ever becomes a score: rewards report theirs as
@@ -27,6 +28,7 @@ __all__ = [
     "DocumentError",
     "EngineError",
     "GolongError",
+    "JudgeError",
     "MissingExtraError",
     "ModelError",
     "ResumeError",
@@ -108,6 +110,10 @@ class ModelError(GolongError):
 
 class EngineError(GolongError):
     """The engine died: nothing more can be generated in this run."""
+
+
+class JudgeError(GolongError):
+    """A judge or embedding model can't be reached, refuses, or gives no usable reply."""
 
 
 class StorageError(GolongError):

@@ -94,7 +94,7 @@ def remove_thinking(
     return Visible(text)
 
 
-ANSWER_MARKERS = re.compile(r"\[Answer\]|\[答案\]|<answer>")
+ANSWER_MARKERS = ("[Answer]", "[答案]", "<answer>")
 """The marks after which an answer stands."""
 # What a model writes around its marker on the same line: "**[Answer]:** D1".
 _MARKER_TAIL = re.compile(r"[ \t]*(?:\*{1,3}|_{1,3})?[ \t]*[:：]?[ \t]*")
@@ -109,17 +109,15 @@ def answer_area(text: str) -> str:
     >>> answer_area("It is D1. [Answer] D2")
     'D2'
     """
-    last = None
-    for last in ANSWER_MARKERS.finditer(text):  # noqa: B007  # the last match is what counts
-        pass
-    if last is None:
+    start, marker = max((text.rfind(marker), marker) for marker in ANSWER_MARKERS)
+    if start < 0:
         return _unclosed(text)
-    area = text[last.end() :]
+    area = text[start + len(marker) :]
     for tag in _CLOSING:
         area = area.partition(tag)[0]
     head = _MARKER_TAIL.match(area)
     assert head is not None  # the pattern matches the empty text
-    opened = re.search(r"(\*{1,3}|_{1,3})$", text[max(0, last.start() - 3) : last.start()])
+    opened = re.search(r"(\*{1,3}|_{1,3})$", text[max(0, start - 3) : start])
     tail = head.group()
     if opened is not None and opened[1] in tail:
         return area[head.end() :]
@@ -199,6 +197,7 @@ _PAIRS = dict(zip("*_`~\"'“‘「『«„", "*_`~\"'”’」』»“", strict
 _BULLETS = "-*•"
 _ORNAMENT = "-*•_`~ "
 _INNER_EMPHASIS = re.compile(r"(?<![\w*`])(\*{1,3}|__|`)(?=[^\s*_`])([^*_`]+)(?<=\S)\1(?![\w*`])")
+_INSIDE = re.compile("[*_`:]")
 _COLON = re.compile(r" ?: ?")
 
 
@@ -213,7 +212,7 @@ def bare(text: str) -> str:
     >>> bare("**F1**: `D7`.") == bare(clean("F1：D7"))
     True
     """
-    if text.isalnum():
+    if text[:1].isalnum() and text[-1].isalnum() and not _INSIDE.search(text):
         return text  # most items: nothing to take off
     if not text.strip(_ORNAMENT):
         return ""
@@ -276,6 +275,8 @@ def _unnumbered(lines: Sequence[str]) -> list[str | None]:
         number = _number(style, digits)
         styles.setdefault(style, []).append(number)
         found.append((style, number, undressed[match.end() :]))
+    if not styles:
+        return [None] * len(lines)
     counted = {s for s, n in styles.items() if n[0] in (0, 1) and n == list(range(n[0], n[0] + len(n)))}
     return [rest[2] if rest is not None and rest[0] in counted else None for rest in found]
 
@@ -310,7 +311,7 @@ def content_lines(area: str) -> list[str]:
 
     Lines end at every Unicode line break (also CR, U+2028).
     """
-    return [line for raw in area.splitlines() if (line := " ".join(visible(raw).split()))]
+    return [line for raw in visible(area).splitlines() if (line := " ".join(raw.split()))]
 
 
 def is_fence(line: str) -> bool:
@@ -329,8 +330,14 @@ class Item(NamedTuple):
 _LEVELS = 6
 
 
-def _keys(line: str, rest: str | None) -> Iterator[str]:
-    """Give a line's six normal forms, from the least to the most aggressive."""
+def _keys(line: str, rest: str | None) -> Iterable[str]:
+    """Return a line's six normal forms, from the least to the most aggressive."""
+    if rest is None and line.isascii() and line.isalnum():
+        return (line, line, line, folded := line.lower(), line, folded)
+    return _more_keys(line, rest)
+
+
+def _more_keys(line: str, rest: str | None) -> Iterator[str]:
     yield line
     kept = clean(line)
     yield kept
@@ -402,10 +409,13 @@ class GoldItems:
         lines = list(dict.fromkeys(content_lines(area)))
         seen: set[int | str] = set()
         items = []
+        as_written = self._forms[0]
         for line, rest in zip(lines, _unnumbered(lines), strict=True):
-            index, key = self._find(line, rest)
-            if index is None and (not key or is_fence(line)):
-                continue
+            key, index = line, as_written.get(line)
+            if index is None:
+                index, key = self._find(line, rest)
+                if index is None and (not key or is_fence(line)):
+                    continue
             identity = key if index is None else index
             if identity not in seen:
                 seen.add(identity)

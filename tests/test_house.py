@@ -84,7 +84,13 @@ def test_imports_respect_the_floors(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import golong_eval", "import golong_eval.rewards", "import golong_eval.cli.main", "import golong_eval.tasks"],
+    [
+        "import golong_eval",
+        "import golong_eval.rewards",
+        "import golong_eval.cli.main",
+        "import golong_eval.tasks",
+        "import golong_eval.judges",
+    ],
 )
 def test_an_import_loads_nothing_heavy(statement: str) -> None:
     code = f"import sys\n{statement}\nprint([name for name in {HEAVY!r} if name in sys.modules])"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from golong_eval.errors import ConfigError, GolongError
 from golong_eval.rewards.outcome import Ask, Comparison, LaterError, Outcome, Scorer, Verdict
@@ -14,13 +14,14 @@ from golong_eval.rewards.scoring import (
     add_semantic,
     ask_of,
     attempt,
+    check_request,
     result_of,
     rule_of,
     shown_of,
 )
 from golong_eval.rewards.semantic import Embedder, check_embedder
 from golong_eval.rewards.spec import MetricSpec
-from golong_eval.schema import Gold, Language, RewardResult
+from golong_eval.schema import Gold, Language, RewardResult, Variant
 
 __all__ = ["score_batch"]
 
@@ -48,11 +49,14 @@ def score_batch(
     """
     if workers is not None and workers < 1:
         raise ConfigError(f"workers is {workers}", "give 1 or more, or None")
-    rules: dict[Any, Rule] = {}
+    rules: dict[tuple[str | MetricSpec, Variant | None, int, int | None], Rule] = {}
     placed: list[_Placed] = []
     for place, request in enumerate(requests):
         try:
-            rule = rule_of(request, rules)
+            # The requests hold their golds, so a place in memory is one gold's.
+            same = (request.metric, request.variant, id(request.gold), request.candidates)
+            rule = rules[same] if same in rules else rules.setdefault(same, rule_of(request))
+            check_request(request)
             check_embedder(rule.spec, embedder)
         except GolongError as error:
             error.args = (f"request {place}: {error}",)

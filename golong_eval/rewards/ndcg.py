@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import mul
 
 from golong_eval.rewards.list_scorer import ListScorer
 from golong_eval.text import Item
@@ -22,10 +24,14 @@ def ndcg_of_places(places: Sequence[int | None], n: int) -> float:
     >>> round(ndcg_of_places([3, 2, 1, 0], 4), 3)
     0.749
     """
-    gained = (n - place if place is not None else 0 for place in places[:n])
-    dcg = math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gained, 1))
-    ideal = math.fsum((n - place) / math.log2(place + 2) for place in range(n))
-    return dcg / ideal
+    discounts = _discounts(n)
+    gains = [n - place if place is not None else 0 for place in places[:n]]
+    return math.fsum(map(mul, gains, discounts)) / math.fsum(map(mul, range(n, 0, -1), discounts))
+
+
+@lru_cache(maxsize=256)
+def _discounts(n: int) -> tuple[float, ...]:
+    return tuple(1 / math.log2(rank + 1) for rank in range(1, n + 1))
 
 
 @dataclass(frozen=True)

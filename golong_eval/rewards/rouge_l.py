@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from golong_eval.errors import DataError
 from golong_eval.rewards.chinese import SEGMENTER
@@ -15,7 +16,6 @@ from golong_eval.text import HAN
 __all__ = ["RougeL", "tokens"]
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
-_FULL_WIDTH_ANY = re.compile("[\uff01-\uff5e]")
 # rouge-score's tokens are the runs of [a-z0-9]; other Latin letters part them, as they do there. Chinese runs and the
 # words of other scripts come on top: letters that are neither Latin nor symbols, with the marks that belong to them.
 _NO_WORD = "\x00-\u02ff\u1d00-\u1dbf\u1e00-\u1eff\u2000-\u2c7f\u3200-\u33ff\ua720-\ua7ff\uab30-\uab6f"
@@ -23,10 +23,11 @@ _MARKED = (
     "\u0900-\u0963\u0966-\u0e3e\u0e40-\u0e4e\u0e50-\u1049"  # blocks from Devanagari to Burmese, with their vowel signs
 )
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670"
-_ASCII_TOKEN = re.compile(r"[a-z0-9]+")
+_ASCII_WORDS = bytes(c if chr(c) in "abcdefghijklmnopqrstuvwxyz0123456789" else 32 for c in range(256))
 _TOKEN = re.compile(
     rf"[a-z0-9]+|(?P<han>{HAN.pattern}+)|(?:(?!{HAN.pattern})(?:[^\W{_NO_WORD}]|[{_MARKED}])[{_MARKS}]*)+"
 )
+_OTHER = re.compile("[\u0300-\u1fff\u2c80-\U0010ffff]")  # all that may be a token, or turn into one, and is not ASCII
 
 
 def tokens(text: str, *, segment: bool) -> list[str]:
@@ -40,10 +41,9 @@ def tokens(text: str, *, segment: bool) -> list[str]:
     ['the', 'price', 'rose', '3', '5', 'caf']
     """
     text = text.lower()
-    if text.isascii():
-        return _ASCII_TOKEN.findall(text)
-    if _FULL_WIDTH_ANY.search(text):
-        text = text.translate(_FULL_WIDTH).lower()
+    if text.isascii() or _OTHER.search(text) is None:
+        return text.encode("ascii", "replace").translate(_ASCII_WORDS).decode("ascii").split()
+    text = text.translate(_FULL_WIDTH).lower()
     found: list[str] = []
     for match in _TOKEN.finditer(text):
         if match["han"] is None:
@@ -55,7 +55,7 @@ def tokens(text: str, *, segment: bool) -> list[str]:
 
 def _numbered(words: Iterable[str], numbers: dict[str, int]) -> list[int]:
     """Return a number for each word; words of no reference are all -1."""
-    return [numbers.get(word, -1) for word in words]
+    return list(map(numbers.get, words, repeat(-1)))
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class RougeL:
     _segment: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        segment = any(HAN.search(text) for text in self.gold.texts)
+        segment = any(_OTHER.search(text) and HAN.search(text) for text in self.gold.texts)
         if segment:
             SEGMENTER.ready()
         numbers: dict[str, int] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from golong_eval.errors import ConfigError, DataError, UnknownNameError
@@ -22,6 +23,7 @@ __all__ = [
     "add_semantic",
     "ask_of",
     "attempt",
+    "check_request",
     "result_of",
     "rule_of",
     "score",
@@ -91,7 +93,8 @@ def score(
     request = ScoreRequest(
         metric, response, gold, variant, language, require_think, question, thinking_unfinished, candidates
     )
-    rule = rule_of(request, {})
+    rule = rule_of(request)
+    check_request(request)
     check_embedder(rule.spec, embedder)
     shown = shown_of(rule, request)
     outcome = shown if isinstance(shown, Outcome) else attempt(rule.scorer, shown, ask_of(request))
@@ -109,35 +112,31 @@ class Rule:
     gold: Gold
     scorer: Scorer
     chance: float
-    max_area: int | None
-    """Characters of an answer area beyond which it is read no more; None for no limit."""
 
 
-def rule_of(request: ScoreRequest, known: dict[Any, Rule]) -> Rule:
-    """Return the rule of a request, from `known` where it is."""
+def rule_of(request: ScoreRequest) -> Rule:
+    """Return the rule of a request, checked. Those of golds made of strings are kept for the requests to come.
+
+    Of other data 1, 1.0 and true are equal in Python, and not as golds: a batch tells them by their place in memory.
+    """
     spec = _spec(request)
-    _check_rest(request)
     plain = request.gold
-    # Strings tell themselves apart; of other data 1, 1.0 and true are equal in Python, and not as golds.
-    strings = isinstance(plain, list | tuple) and all(type(item) is str for item in plain)
-    value = plain if isinstance(plain, str) else tuple(plain) if strings else id(plain)
-    key = (spec, type(plain), value, request.candidates)
-    rule = known.get(key)
-    if rule is None:
-        gold = coerce_gold(spec.name, plain)
-        written = repr(gold)
-        full = (spec, written, request.candidates)
-        if full not in known:
-            known[full] = Rule(
-                spec,
-                str(spec),
-                gold,
-                scorer_class(spec.name, spec.variant)(gold),
-                _chance(spec, gold, request.candidates),
-                None if spec.name == "rouge_l" else _MAX_AREA + 4 * len(written),
-            )
-        rule = known[key] = known[full]
-    return rule
+    if isinstance(plain, str):
+        return _rule_of_strings(spec, str, (plain,), request.candidates)
+    if isinstance(plain, list | tuple) and all(type(item) is str for item in plain):
+        return _rule_of_strings(spec, tuple, tuple(plain), request.candidates)
+    return _new_rule(spec, plain, request.candidates)
+
+
+@lru_cache(maxsize=1024)
+def _rule_of_strings(spec: MetricSpec, form: type, strings: tuple[str, ...], candidates: int | None) -> Rule:
+    return _new_rule(spec, strings[0] if form is str else strings, candidates)
+
+
+def _new_rule(spec: MetricSpec, plain: Any, candidates: int | None) -> Rule:
+    gold = coerce_gold(spec.name, plain)
+    chance = _chance(spec, gold, candidates)
+    return Rule(spec, str(spec), gold, scorer_class(spec.name, spec.variant)(gold), chance)
 
 
 _SPECS: dict[tuple[str, Variant], MetricSpec] = {}
@@ -173,7 +172,13 @@ def _spec(request: ScoreRequest) -> MetricSpec:
     return spec
 
 
-def _check_rest(request: ScoreRequest) -> None:
+def check_request(request: ScoreRequest) -> None:
+    """Check what is not the metric's or the gold's.
+
+    Raises:
+        UnknownNameError: Unknown language.
+        ConfigError: The response is no string.
+    """
     if request.language not in (None, "en", "zh"):
         raise UnknownNameError("language", str(request.language), ("en", "zh"))
     if not isinstance(request.response, str):
@@ -211,7 +216,7 @@ def shown_of(rule: Rule, request: ScoreRequest) -> str | Outcome:
         text = after.text
         what = "response" if is_blank(request.response) else "text after the thinking" if is_blank(text) else ""
         return Outcome(0.0, status="empty", reason=f"the {what or 'answer area'} is empty")
-    if strict and rule.max_area is not None and len(shown) > rule.max_area:
+    if strict and len(shown) > _MAX_AREA and rule.spec.name != "rouge_l" and len(shown) > 4 * len(repr(rule.gold)):
         return Outcome(0.0, status="unparsed", reason=f"an answer of {len(shown)} characters is none")
     return shown
 
@@ -276,6 +281,8 @@ def result_of(rule: Rule, outcome: Outcome) -> RewardResult:
 
 def _short(parsed: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
     if isinstance(parsed, tuple):
+        if sum(map(len, parsed)) <= _MAX_PARSED and all(map(str.isascii, parsed)):
+            return parsed
         kept: list[str] = []
         left = _MAX_PARSED
         for item in parsed:
@@ -289,4 +296,4 @@ def _short(parsed: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None
 
 def _utf8(text: str) -> str:
     """Replace lone surrogates, which a model's bytes can decode to and no file can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -52,8 +52,12 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
     >>> cosine([3.0, 4.0], [6.0, 8.0])
     1.0
     """
-    dot = math.fsum(a * b for a, b in zip(one, other, strict=True))
-    size = math.sqrt(math.fsum(a * a for a in one)) * math.sqrt(math.fsum(b * b for b in other))
+    import numpy as np
+
+    left, right = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    if left.ndim != 1 or left.shape != right.shape:
+        raise ValueError(f"embeddings of shapes {left.shape} and {right.shape}")
+    dot, size = float(left @ right), float(np.linalg.norm(left) * np.linalg.norm(right))
     if not math.isfinite(size) or not math.isfinite(dot):
         raise ValueError("an embedding is not finite")
     return max(-1.0, min(1.0, dot / size)) if size else 0.0

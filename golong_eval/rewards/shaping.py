@@ -150,7 +150,7 @@ class FormatBonus:
             and CLOSE_THINK not in shown
             and OPEN_THINK not in shown
             and thinking.count(OPEN_THINK) <= 1
-            and len(ANSWER_MARKERS.findall(shown)) == 1
+            and sum(map(shown.count, ANSWER_MARKERS)) == 1
         )
         return self.weight if in_form else 0.0
 

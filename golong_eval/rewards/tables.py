@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from golong_eval.text import fold
@@ -18,6 +19,7 @@ CellKey = tuple[str, str]
 
 _MAX_HEIGHT = 6  # a table is at most four brackets deep; what is deeper is never parsed, only looked into
 _MAX_DIGITS = 1000
+_CACHED_LENGTH = 200
 
 
 class TableError(ValueError):
@@ -64,9 +66,15 @@ def cell_key(cell: Any) -> CellKey:
     """
     if cell is None:
         return ("null", "")
+    text = cell if isinstance(cell, str) else str(cell).lower()
     if isinstance(cell, bool):
-        return ("text", str(cell).lower())
-    text = fold(cell) if isinstance(cell, str) else str(cell).lower()
+        return ("text", text)
+    return _text_key(text) if len(text) <= _CACHED_LENGTH else _text_key.__wrapped__(text)
+
+
+@lru_cache(maxsize=1 << 13)  # the cells of a table come again in each rollout of a group
+def _text_key(text: str) -> CellKey:
+    text = fold(text)
     if len(text) > _MAX_DIGITS or not _NUMBER_TEXT.fullmatch(text):
         return ("text", text)
     try:

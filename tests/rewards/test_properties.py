@@ -261,7 +261,7 @@ def test_a_broken_scorer_gives_no_score(monkeypatch):
         return scorer
 
     monkeypatch.setattr("golong_eval.rewards.scoring.scorer_class", lambda *_: broken)
-    result = score("f1", "a", ["a"])
+    result = score("f1", "a", ["a gold of this test"])  # rules of golds that were seen are kept
     assert (result.value, result.status, result.reason) == (None, "scorer_error", "ZeroDivisionError: oops")
 
 
