@@ -26,7 +26,7 @@ check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-slow: .venv/dev.stamp
+slow: .venv/slow.stamp
 	$(BIN)/python -m pytest -q -m slow
 
 .venv/bin/python:
@@ -45,6 +45,10 @@ slow: .venv/dev.stamp
 .venv/dev.stamp: .venv/torch.stamp pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e '.[hf,data,zh,dev]'
 	touch $@ .venv/run.stamp
+
+.venv/slow.stamp: .venv/dev.stamp
+	$(PIP) install -c constraints.txt -e '.[hf,data,zh,dev,slow]'
+	touch $@
 
 # vLLM brings its own pins, so it gets its own environment. The CPU build drags in CUDA builds of packages
 # that it does not use and that break `import transformers`.

@@ -33,6 +33,7 @@ _WORDS = re.compile(r"\\?[A-Za-z]{2,}")
 _ASSIGNMENT = re.compile(r"[A-Za-z](?:_\{?\w{1,3}\}?)? ?= ?(?=[^=])")
 # As arithmetic, 2019-05-03 is 2011. A range is one only as a gold: an answer 50-8 is a difference.
 _DATE_OR_TIME = re.compile(r"(?<![0-9])[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?![0-9])|[0-9]:[0-9]")
+_SIDE_BY_SIDE = re.compile(r"(?:^|[-+\s(\[{=])[0-9][0-9.]*\s+[0-9]")  # math_verify adds such numbers up
 _RANGE = re.compile(r"[0-9][0-9.,]* ?[-~] ?[0-9][0-9.,]*")
 _PERCENT_ASKED = re.compile(
     r"\bpercent(?:ages?)?\b(?! ?points?)|\bper cent\b|\bpct\b|百分(?!点)|\b(?:what|how many) ?%", re.IGNORECASE
@@ -213,8 +214,8 @@ class MathVerify:
         asked = ask.question is not None and _PERCENT_ASKED.search(ask.question) is not None
         if percents == [False, True] and not asked:
             return Outcome(0.0, parsed=answer.text, reason="a percentage, and the gold is none")
-        if {_kind(gold_text), _kind(answer_text)} == {"point", "set"}:
-            return Outcome(0.0, parsed=answer.text, reason="a point is no set")
+        if {_kind(gold_text), _kind(answer_text)} in ({"point", "set"}, {"", "set of one"}):
+            return Outcome(0.0, parsed=answer.text, reason="a set is no number, and no point")
         if gold_unit and answer_unit and gold_unit.isdisjoint(answer_unit):
             return Outcome(0.0, parsed=answer.text, reason="another unit")
         verdict = _verdict(ask.compare, gold_text, answer_text)
@@ -242,7 +243,7 @@ def _unbulleted(text: str) -> str:
 
 def _kind(text: str) -> str:
     if "," not in text:
-        return ""
+        return "set of one" if text.startswith("\\{") else ""
     return "set" if text.startswith(("\\{", "{")) else "point" if text.startswith("(") else ""
 
 
@@ -293,7 +294,7 @@ def _is_expression(plain: str, gold: frozenset[str] | None) -> bool:
     text = split_unit(plain)[0]
     if not text or len(text) > _MAX_EXPRESSION or "$" in text or HAN.search(text) or not re.search(r"\w", text):
         return False
-    if _DATE_OR_TIME.search(text):
+    if _DATE_OR_TIME.search(text) or (gold is not None and _SIDE_BY_SIDE.search(text)):
         return False
     depth = 0
     for bracket in re.findall(r"(?<!\\)[{}]|[()\[\]]", text):

@@ -270,6 +270,8 @@ def only_quantity(text: str) -> Quantity | None:
     >>> only_quantity("42 in 2019") is only_quantity("it is 5!") is None
     True
     """
+    if "±" in text or "\\pm" in text:
+        return None
     text = _SIMPLE_FRACTION.sub(r"\1/\2", _improper(_MIXED_LATEX, text))
     found: set[Quantity] = set()
     at = seen = 0
@@ -320,7 +322,7 @@ _NOT_AFTER = re.compile(
     r"(?:\b(?:is|was|are|were|seems|looks|can|could|does|would be|must be) ?"
     r"(?:clearly |obviously |also )?(?:not\b|n[’']t\b|wrong|incorrect|false)|cannot\b"
     r"|\bor (?:more|less|fewer|above|below|higher|lower)\b"
-    r"|at (?:least|most)\b|(?:是|也|都)?(?:错|不对|不正确|不是)|[个人元]?(?:以上|以下)|[✗✘❌✖])",
+    r"|[?？]|at (?:least|most)\b|(?:是|也|都)?(?:错|不对|不正确|不是)|[个人元]?(?:以上|以下)|[✗✘❌✖])",
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(r"[.,;:!?()\[\]](?: |$)|[，。；：！？、（）\n]")
