@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 __all__ = [
@@ -198,6 +199,7 @@ _BULLETS = "-*•"
 _ORNAMENT = "-*•_`~ "
 _INNER_EMPHASIS = re.compile(r"(?<![\w*`])(\*{1,3}|__|`)(?=[^\s*_`])([^*_`]+)(?<=\S)\1(?![\w*`])")
 _INSIDE = re.compile("[*_`:]")
+_CACHED = 200  # characters: shorter lines come again in the rollouts of a group, and their forms are kept
 _COLON = re.compile(r" ?: ?")
 
 
@@ -214,6 +216,11 @@ def bare(text: str) -> str:
     """
     if text[:1].isalnum() and text[-1].isalnum() and not _INSIDE.search(text):
         return text  # most items: nothing to take off
+    return _undressed(text) if len(text) <= _CACHED else _undressed.__wrapped__(text)
+
+
+@lru_cache(maxsize=1 << 13)
+def _undressed(text: str) -> str:
     if not text.strip(_ORNAMENT):
         return ""
     if "*" in text or "_" in text or "`" in text:
@@ -330,26 +337,20 @@ class Item(NamedTuple):
 _LEVELS = 6
 
 
-def _keys(line: str, rest: str | None) -> Iterable[str]:
+def _keys(line: str, rest: str | None) -> tuple[str, ...]:
     """Return a line's six normal forms, from the least to the most aggressive."""
-    if rest is None and line.isascii() and line.isalnum():
-        return (line, line, line, folded := line.lower(), line, folded)
-    return _more_keys(line, rest)
+    return _forms_of(line, rest) if len(line) <= _CACHED else _forms_of.__wrapped__(line, rest)
 
 
-def _more_keys(line: str, rest: str | None) -> Iterator[str]:
-    yield line
+@lru_cache(maxsize=1 << 13)
+def _forms_of(line: str, rest: str | None) -> tuple[str, ...]:
     kept = clean(line)
-    yield kept
     stripped = bare(kept)
-    yield stripped
     folded = _fold_case(stripped)
-    yield folded
-    if rest is not None:
-        stripped = bare(clean(rest))
-        folded = _fold_case(stripped)
-    yield stripped
-    yield folded
+    if rest is None:
+        return (line, kept, stripped, folded, stripped, folded)
+    unnumbered = bare(clean(rest))
+    return (line, kept, stripped, folded, unnumbered, _fold_case(unnumbered))
 
 
 @dataclass(frozen=True, init=False)
