@@ -41,8 +41,8 @@ def page(strict: AuditReport, official: AuditReport) -> str:
     tried = len(strict.trials)
     lines = [
         f"Samples: {len(strict.cases)}; attacks: {len(strict.attacks)}; responses: {strict.responses:,} a variant. "
-        f"More than they may earn: **strict {len(strict.violations)} of {tried}, official {len(official.violations)} of "
-        f"{tried}**. Responses without a value: {strict.failed + official.failed}.",
+        f"More than they may earn: **strict {len(strict.violations)} of {tried}, "
+        f"official {len(official.violations)} of {tried}**. Responses without a value: {strict.failed + official.failed}.",
         "",
         "![strict](audit-strict.svg)",
         "![official](audit-official.svg)",

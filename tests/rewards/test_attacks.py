@@ -146,8 +146,14 @@ def test_homoglyphs_are_wrong():
 @pytest.mark.parametrize("variant", ["strict", "official"])
 @pytest.mark.parametrize(
     "response",
-    ["The committee met in March. " * 400_000, "{" * 10**6 + "}" * 10**6, "\\boxed{" * 10**6 + "42" + "}" * 10**6]
-    + ["9" * 10**7, "\n".join(f"D{i} item" for i in range(800_000)), "[[1,2]," * 10**6],
+    [
+        "The committee met in March. " * 400_000,
+        "{" * 10**6 + "}" * 10**6,
+        "\\boxed{" * 10**6 + "42" + "}" * 10**6,
+        "9" * 10**7,
+        "\n".join(f"D{i} item" for i in range(800_000)),
+        "[[1,2]," * 10**6,
+    ],
     ids=["prose", "braces", "boxes", "digits", "lines", "json"],
 )
 def test_megabytes_take_bounded_time(metric, variant, response):
