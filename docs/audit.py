@@ -42,7 +42,8 @@ def page(strict: AuditReport, official: AuditReport) -> str:
     lines = [
         f"Samples: {len(strict.cases)}; attacks: {len(strict.attacks)}; responses: {strict.responses:,} a variant. "
         f"More than they may earn: **strict {len(strict.violations)} of {tried}, "
-        f"official {len(official.violations)} of {tried}**. Responses without a value: {strict.failed + official.failed}.",
+        f"official {len(official.violations)} of {tried}**. "
+        f"Responses without a value: {strict.failed + official.failed}.",
         "",
         "![strict](audit-strict.svg)",
         "![official](audit-official.svg)",

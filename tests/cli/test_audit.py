@@ -8,29 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from golong_eval.cli.main import main
 from golong_eval.rewards.audit import ATTACKS, AuditReport
 
 LISTS = ("--metric", "f1", "--metric", "sub_em", "--metric", "ndcg", "--metric", "pairwise_accuracy")
 HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
-
-
-class Outcome:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def golong(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
-
-    return call
 
 
 def test_strict_lists_pass_and_the_table_fits(golong) -> None:
