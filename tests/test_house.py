@@ -49,6 +49,10 @@ HEAVY = (
     "bs4",
     "pypdf",
     "tokenizers",
+    "aiohttp",
+    "sentence_transformers",
+    "matplotlib",
+    "ray",
 )
 
 

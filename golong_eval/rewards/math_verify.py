@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from golong_eval.rewards.numeric import far_apart
 from golong_eval.rewards.outcome import Ask, Compare, Comparison, Outcome, Verdict, no_answer
 from golong_eval.rewards.quantities import (
     Quantity,
@@ -267,6 +268,8 @@ _TOO_LARGE = re.compile(
 def _verdict(compare: Compare, gold: str, answer: str) -> Verdict:
     if _TOO_LARGE.search(answer):
         return Verdict("failed", "a number too large to be worked out")
+    if far_apart(gold, answer):
+        return Verdict("different")
     return compare(Comparison(gold, answer))
 
 
