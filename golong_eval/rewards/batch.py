@@ -53,10 +53,10 @@ def score_batch(
     placed: list[_Placed] = []
     for place, request in enumerate(requests):
         try:
+            check_request(request)
             # The requests hold their golds, so a place in memory is one gold's.
             same = (request.metric, request.variant, id(request.gold), request.candidates)
             rule = rules[same] if same in rules else rules.setdefault(same, rule_of(request))
-            check_request(request)
             check_embedder(rule.spec, embedder)
         except GolongError as error:
             error.args = (f"request {place}: {error}",)

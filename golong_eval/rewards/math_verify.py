@@ -265,9 +265,14 @@ _TOO_LARGE = re.compile(
 )
 
 
+_LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9.]) +| +(?![A-Za-z0-9.])")  # not that of "3 4"
+
+
 def _verdict(compare: Compare, gold: str, answer: str) -> Verdict:
     if _TOO_LARGE.search(answer):
         return Verdict("failed", "a number too large to be worked out")
+    if _LOOSE_SPACE.sub("", gold) == _LOOSE_SPACE.sub("", answer):
+        return Verdict("equal")
     if far_apart(gold, answer):
         return Verdict("different")
     return compare(Comparison(gold, answer))

@@ -93,8 +93,8 @@ def score(
     request = ScoreRequest(
         metric, response, gold, variant, language, require_think, question, thinking_unfinished, candidates
     )
-    rule = rule_of(request)
     check_request(request)
+    rule = rule_of(request)
     check_embedder(rule.spec, embedder)
     shown = shown_of(rule, request)
     outcome = shown if isinstance(shown, Outcome) else attempt(rule.scorer, shown, ask_of(request))
@@ -128,7 +128,7 @@ def rule_of(request: ScoreRequest) -> Rule:
     return _new_rule(spec, plain, request.candidates)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def _rule_of_strings(spec: MetricSpec, form: type, strings: tuple[str, ...], candidates: int | None) -> Rule:
     return _new_rule(spec, strings[0] if form is str else strings, candidates)
 
@@ -139,32 +139,9 @@ def _new_rule(spec: MetricSpec, plain: Any, candidates: int | None) -> Rule:
     return Rule(spec, str(spec), gold, scorer_class(spec.name, spec.variant)(gold), chance)
 
 
-_SPECS: dict[tuple[str, Variant], MetricSpec] = {}
-
-
 def _spec(request: ScoreRequest) -> MetricSpec:
     metric, variant = request.metric, request.variant
-    if variant not in (None, "strict", "official"):
-        raise UnknownNameError("variant", str(variant), ("strict", "official"))
-    if isinstance(metric, str):
-        if "[" not in metric:
-            metric_named(metric)
-            chosen: Variant = variant or ("official" if metric in OFFICIAL_ONLY else "strict")
-            if metric in OFFICIAL_ONLY and chosen == "strict":
-                raise ConfigError(
-                    f"{metric} has no strict variant", "use accuracy: it does what the published code meant"
-                )
-            if (metric, chosen) not in _SPECS:
-                _SPECS[metric, chosen] = MetricSpec(name=metric, variant=chosen)
-            return _SPECS[metric, chosen]
-        try:
-            spec = MetricSpec.model_validate(metric)
-        except ValueError as error:
-            raise ConfigError(f"{metric!r} is no metric", "write it like ndcg or 'ndcg@gold[strict,v1]'") from error
-    elif isinstance(metric, MetricSpec):
-        spec = metric
-    else:
-        raise ConfigError(f"a metric is a name or a MetricSpec, not {type(metric).__name__}", 'for instance "ndcg"')
+    spec = _spec_named(metric, variant) if isinstance(metric, str) else metric
     if variant is not None and variant != spec.variant:
         raise ConfigError(f"variant={variant!r} beside the metric {spec}", "leave variant out: the metric has its own")
     if spec.version != 1:
@@ -172,13 +149,35 @@ def _spec(request: ScoreRequest) -> MetricSpec:
     return spec
 
 
+@lru_cache(maxsize=256)
+def _spec_named(metric: str, variant: Variant | None) -> MetricSpec:
+    """Return the metric of a name, in a variant, or of a printed identity, which has its own."""
+    if "[" in metric:
+        try:
+            return MetricSpec.model_validate(metric)
+        except ValueError as error:
+            raise ConfigError(f"{metric!r} is no metric", "write it like ndcg or 'ndcg@gold[strict,v1]'") from error
+    metric_named(metric)
+    if metric in OFFICIAL_ONLY and variant == "strict":
+        raise ConfigError(f"{metric} has no strict variant", "use accuracy: it does what the published code meant")
+    return MetricSpec(name=metric, variant=variant or ("official" if metric in OFFICIAL_ONLY else "strict"))
+
+
 def check_request(request: ScoreRequest) -> None:
-    """Check what is not the metric's or the gold's.
+    """Check everything but the gold, by type and name.
 
     Raises:
-        UnknownNameError: Unknown language.
-        ConfigError: The response is no string.
+        UnknownNameError: Unknown variant or language.
+        ConfigError: A metric, response or number of candidates that is none.
     """
+    if not isinstance(request.metric, str | MetricSpec):
+        raise ConfigError(
+            f"a metric is a name or a MetricSpec, not {type(request.metric).__name__}", 'for instance "ndcg"'
+        )
+    if request.variant not in (None, "strict", "official"):
+        raise UnknownNameError("variant", str(request.variant), ("strict", "official"))
+    if request.candidates is not None and (type(request.candidates) is not int or request.candidates < 1):
+        raise ConfigError(f"candidates is {request.candidates!r}", "give the number of labels that an answer can name")
     if request.language not in (None, "en", "zh"):
         raise UnknownNameError("language", str(request.language), ("en", "zh"))
     if not isinstance(request.response, str):

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from golong_eval.errors import ConfigError, DataError, GolongError, UnknownNameError
-from golong_eval.rewards import MetricSpec, coerce_gold, render_gold, score, score_batch
+from golong_eval.rewards import MetricSpec, ScoreRequest, coerce_gold, render_gold, score, score_batch
 from golong_eval.schema import ItemsGold, NumberGold, RankingGold, ReferencesGold, TableGold, TextGold
 
 TABLE = {"columns": ["a"], "data": [[1]]}
@@ -91,6 +91,12 @@ def test_other_misuse():
         lambda: score("f1[strict,v1,nonsense]", "x", ["x"]),
         lambda: score("f1[strikt,v1]", "x", ["x"]),
         lambda: score_batch([], workers=0),
+        lambda: score("f1", "x", ["x"], candidates="4"),
+        lambda: score("f1", "x", ["x"], candidates=0),
+        lambda: score_batch([ScoreRequest(["f1"], "x", ["x"])]),
+        lambda: score_batch([ScoreRequest("f1", "x", ["x"], variant=["strict"])]),
+        lambda: score_batch([ScoreRequest("f1", "x", ["x"], language=["en"])]),
+        lambda: score_batch([ScoreRequest("f1", b"x", ["x"])]),
     ):
         with pytest.raises(GolongError):
             call()

@@ -64,7 +64,8 @@ def test_values_by_hand(text, value):
     assert numeric_value(text) == (None if value is None else pytest.approx(value))
 
 
-def test_different_numbers_need_no_process(monkeypatch):
+def test_different_numbers_and_the_same_text_need_no_process(monkeypatch):
     monkeypatch.setattr("golong_eval.rewards.math_pool.MathPool._run", None)
+    assert score("math_verify", r"\boxed{ 15 \sqrt{5} + x }", r"15\sqrt{5}+x").value == 1.0
     result = score("math_verify", r"\boxed{\frac{\sqrt{7}}{7}}", r"\frac{\sqrt{2}}{11}")
     assert (result.value, result.status) == (0.0, "ok")
