@@ -97,6 +97,8 @@ def remove_thinking(
 
 ANSWER_MARKERS = ("[Answer]", "[答案]", "<answer>")
 """The marks after which an answer stands."""
+# What is left at the end of a text that was decoded with its special tokens.
+_END_TOKENS = re.compile(r"(?:\s{0,9}(?:<\|[a-zA-Z_]{1,20}\|>|</s>|<eos>|<end_of_turn>)){1,9}\s{0,9}\Z")
 # What a model writes around its marker on the same line: "**[Answer]:** D1".
 _MARKER_TAIL = re.compile(r"[ \t]*(?:\*{1,3}|_{1,3})?[ \t]*[:：]?[ \t]*")
 
@@ -110,6 +112,8 @@ def answer_area(text: str) -> str:
     >>> answer_area("It is D1. [Answer] D2")
     'D2'
     """
+    if text.endswith((">", ">\n", "> ")):
+        text = text[:-200] + _END_TOKENS.sub("", text[-200:])
     start, marker = max((text.rfind(marker), marker) for marker in ANSWER_MARKERS)
     if start < 0:
         return _unclosed(text)

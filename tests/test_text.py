@@ -52,6 +52,12 @@ def test_the_training_gate_demands_one_closed_thinking(response, text):
     assert remove_thinking(response, require_think=True).text == text
 
 
+def test_special_tokens_at_the_end_are_no_part_of_the_answer():
+    for end in ("<|im_end|>", "</s>", "<|im_end|>\n<|endoftext|>\n", "<end_of_turn> ", "</answer><|im_end|>"):
+        assert answer_area(f"[Answer]\nD1\nD2{end}").split() == ["D1", "D2"]
+    assert answer_area("[Answer]\n<|doc_1|> is it") == "\n<|doc_1|> is it"
+
+
 def test_unfinished_thinking_has_no_text():
     assert remove_thinking("D1", unfinished=True).text is None
 

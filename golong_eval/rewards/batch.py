@@ -47,12 +47,18 @@ def score_batch(
     >>> [result.value for result in score_batch(requests)]
     [1.0, 0.0]
     """
-    if workers is not None and workers < 1:
-        raise ConfigError(f"workers is {workers}", "give 1 or more, or None")
+    if workers is not None and (type(workers) is not int or workers < 1):
+        raise ConfigError(f"workers is {workers!r}", "give 1 or more, or None")
+    if not isinstance(requests, Sequence):
+        raise ConfigError(f"score_batch takes a list of requests, not {type(requests).__name__}", "for one: score(...)")
     rules: dict[tuple[str | MetricSpec, Variant | None, int, int | None], Rule] = {}
     placed: list[_Placed] = []
     for place, request in enumerate(requests):
         try:
+            if not isinstance(request, ScoreRequest):
+                raise ConfigError(
+                    f"not a ScoreRequest, but {type(request).__name__}", "write ScoreRequest(metric, ...)"
+                )
             check_request(request)
             # The requests hold their golds, so a place in memory is one gold's.
             same = (request.metric, request.variant, id(request.gold), request.candidates)

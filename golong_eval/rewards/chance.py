@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from golong_eval.errors import DataError
 from golong_eval.rewards.golds import coerce_gold
@@ -11,6 +12,8 @@ from golong_eval.text import GoldItems
 
 __all__ = ["chance_level"]
 
+_KEY_AND_LABEL = re.compile(r".+?[:：].+", re.DOTALL)
+
 
 def chance_level(metric: str, gold: Gold, candidates: int | None = None, variant: Variant = "strict") -> float | None:
     """Return the expected reward of the best content-free guess, or None where it can't be told.
@@ -18,8 +21,8 @@ def chance_level(metric: str, gold: Gold, candidates: int | None = None, variant
     With N candidates and n gold items:
 
     - ``accuracy``, ``choice``: 1 / N.
-    - ``sub_em``: 1 / N, each item's label guessed among the N by itself; in its official variant, which pays for
-      recall alone, 1: name everything.
+    - ``sub_em``: where all items are "key: label", 1 / N, each label guessed among the N by itself; else n / N, which
+      naming every candidate earns. In its official variant, which pays for recall alone, 1: name everything.
     - ``f1``: 2n / (N + n), which naming every candidate earns.
     - ``ndcg``: the expectation over all orders of the right items. With gains g_i = n + 1 - i and discounts
       d_r = 1 / log2(r + 1) it is ``(sum g)(sum d) / (n sum g_i d_i)``: 0.87 at n = 4, 0.83 at n = 12. (The reversed
@@ -48,9 +51,13 @@ def chance_level(metric: str, gold: Gold, candidates: int | None = None, variant
     gold = coerce_gold(metric, gold)
     if candidates is not None and candidates < 1:
         raise DataError(f"there can't be {candidates} candidates", "give the number of labels that an answer can name")
-    if metric in ("accuracy", "choice", "sub_em"):
-        everything = metric == "sub_em" and variant == "official"
-        return None if candidates is None else 1.0 if everything else 1 / candidates
+    if metric in ("accuracy", "choice"):
+        return None if candidates is None else 1 / candidates
+    if metric == "sub_em" and candidates is not None and isinstance(gold, ItemsGold):
+        if variant == "official":
+            return 1.0
+        if all(map(_KEY_AND_LABEL.fullmatch, gold.items)):
+            return 1 / candidates
     if metric == "math_verify":
         return 0.0 if candidates is None else 1 / candidates
     if metric in ("iou", "rouge_l"):
@@ -69,4 +76,4 @@ def chance_level(metric: str, gold: Gold, candidates: int | None = None, variant
         return None
     if candidates < n:
         raise DataError(f"{candidates} candidates for {n} gold items", "count every label that an answer can name")
-    return 2 * n / (candidates + n)
+    return n / candidates if metric == "sub_em" else 2 * n / (candidates + n)

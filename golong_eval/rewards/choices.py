@@ -117,8 +117,8 @@ def choice_of(answer: str) -> str | None:
     >>> choice_of("(b)."), choice_of("K")
     ('B', None)
     """
-    letter = bare(clean(answer)).strip("()[]").rstrip(".):")
-    return letter.upper() if re.fullmatch("[A-Ja-j]", letter) else None
+    letter = re.fullmatch(r"[(\[]?([A-Ja-j])[)\]]?[.):]?", bare(clean(answer)))
+    return letter[1].upper() if letter is not None else None
 
 
 _YES_NO = {"yes": "yes", "是": "yes", "是的": "yes", "no": "no", "否": "no", "不是": "no"}

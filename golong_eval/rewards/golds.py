@@ -44,7 +44,8 @@ def coerce_gold(metric: str, plain: Any) -> Gold:
     Args:
         metric: Name of the metric.
         plain: A typed gold, its dump, or plain data: a string (for items: one a line), a list of strings, a number,
-            or a table as a mapping or JSON text.
+            or a table as a mapping or JSON text; also as an array or number of numpy. A list of one string works for
+            every metric.
 
     Raises:
         UnknownNameError: No such metric.
@@ -54,6 +55,8 @@ def coerce_gold(metric: str, plain: Any) -> Gold:
     ('D2', 'D1')
     """
     rule = metric_named(metric)
+    if hasattr(plain, "tolist"):  # an array or number of numpy, as columns of parquet files come
+        plain = plain.tolist()
     gold = plain if isinstance(plain, Frozen) else _typed(metric, rule, plain)
     if not isinstance(gold, rule.gold):
         kind = getattr(gold, "type", type(gold).__name__)
@@ -92,6 +95,8 @@ def _typed(metric: str, rule: Metric, plain: Any) -> Frozen:
 def _strings(metric: str, rule: Metric, plain: Any) -> tuple[str, ...]:
     if isinstance(plain, str):
         one_a_line = rule.field == "items"
+        if one_a_line and plain.lstrip().startswith("[") and _is_json_list(plain):
+            _refuse(metric, rule, "the gold is the JSON text of a list, which would be one item: pass the list")
         strings = tuple(line for line in plain.splitlines() if line.strip()) if one_a_line else (plain,)
     elif isinstance(plain, list | tuple):
         strings = tuple(plain)
@@ -103,6 +108,13 @@ def _strings(metric: str, rule: Metric, plain: Any) -> tuple[str, ...]:
     if not strings:
         _refuse(metric, rule, "the gold is empty (spell an empty list as the word that the task asks for, e.g. none)")
     return strings
+
+
+def _is_json_list(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _number(metric: str, rule: Metric, plain: Any) -> str:

@@ -75,10 +75,15 @@ class MathPool:
         chunk = min(_CHUNK, -(-len(missing) // threads))
         stop = threading.Event()
         executor = ThreadPoolExecutor(threads, "golong-math")
-        futures = [executor.submit(self._run, missing[i : i + chunk], stop) for i in range(0, len(missing), chunk)]
+        chunks = [missing[i : i + chunk] for i in range(0, len(missing), chunk)]
+        try:
+            futures = [executor.submit(self._run, part, stop) for part in chunks]
+        except RuntimeError:  # the interpreter shuts down, and starts no thread any more: this one does the work
+            futures = []
 
         def made() -> list[Verdict]:
-            new = list(zip(missing, (verdict for future in futures for verdict in future.result()), strict=True))
+            parts = (future.result() for future in futures) if futures else map(self._run, chunks)
+            new = list(zip(missing, (verdict for part in parts for verdict in part), strict=True))
             self._keep(new)
             found.update(new)
             return [verdict for comparison in comparisons if (verdict := found[comparison]) is not None]

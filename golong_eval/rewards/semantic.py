@@ -36,9 +36,12 @@ def check_embedder(spec: MetricSpec, embedder: Embedder | None) -> None:
         return
     if embedder is None:
         raise ConfigError(f"{spec} needs an embedder", "give embedder=..., for instance from golong_eval.judges")
-    if embedder.name != spec.semantic.model:
+    name = getattr(embedder, "name", None)
+    if name is None:
+        raise ConfigError("the embedder has no name", f"set its attribute: embedder.name = {spec.semantic.model!r}")
+    if name != spec.semantic.model:
         raise ConfigError(
-            f"{spec} asks for embeddings by {spec.semantic.model!r}, and the embedder is {embedder.name!r}",
+            f"{spec} asks for embeddings by {spec.semantic.model!r}, and the embedder is {name!r}",
             "name the embedder's model in the metric: scores by different models do not compare",
         )
 
@@ -83,7 +86,10 @@ def with_semantic(
     """
     texts = list(dict.fromkeys([*answers, *(text for group in references for text in group)]))
     try:
-        vectors = dict(zip(texts, embedder(texts), strict=True))
+        given = embedder(texts)
+        if len(given) != len(texts):
+            raise ValueError(f"{len(given)} vectors for {len(texts)} texts")
+        vectors = dict(zip(texts, given, strict=True))
         cosines = [
             max(cosine(vectors[answer], vectors[text]) for text in group)
             for answer, group in zip(answers, references, strict=True)

@@ -193,6 +193,8 @@ def test_cosines_below_zero_are_worth_nothing_and_zero_vectors_too():
 def test_the_embedder_must_be_the_one_that_the_metric_names():
     with pytest.raises(ConfigError, match="needs an embedder"):
         score(SEMANTIC, "a", "a")
+    with pytest.raises(ConfigError, match="has no name"):
+        score(SEMANTIC, "a", "a", embedder=lambda texts: [[1.0]] * len(texts))
     other = Letters()
     other.name = "other"
     with pytest.raises(ConfigError, match=r"request 0: .*'other'"):
@@ -212,7 +214,7 @@ def test_terms_compose_and_leave_the_metric_alone():
     assert found.metric == result.value == pytest.approx(2 / 3)
     assert found.terms == {"overlong_penalty": -1.0, "format_bonus": 0.1, "repetition_gate": 1.0}
     assert found.value == pytest.approx(2 / 3 + 0.1 - 1)
-    loop = RIGHT.replace("has it.", "has it. " * 1000)
+    loop = RIGHT.replace("has it.", "has it. " * 2000)
     assert shaped(score("f1", loop, ["D1"]), loop, terms, tokens=75).value == pytest.approx(-1.0)
     assert shaped(result, RIGHT, []).value == result.value
     with pytest.raises(ConfigError, match="same name"):
@@ -262,6 +264,9 @@ def test_loops_are_told_from_text():
     assert not any(gate.shut(prose[i : i + 20_000]) for i in range(0, 200_000, 20_000))
     assert not gate.shut("\n".join(f"{i}. D{i}" for i in range(1, 3000)))
     assert not gate.shut("委员会在三月开会" * 3)
+    assert not gate.shut(
+        "\n".join(f"Document D{i}: the term is not mentioned in this document." for i in range(1, 400))
+    )
     for loop in (
         "Wait. ",
         "是",
@@ -269,8 +274,8 @@ def test_loops_are_told_from_text():
         "D1\nD2\nD3\n",
         "I should check the third document again, in case I missed it. ",
     ):
-        assert gate.shut(prose[:10_000] + loop * (6000 // len(loop)))
-        assert gate.shut(loop * (12_000 // len(loop)) + prose[:10_000])
+        assert gate.shut(prose[:10_000] + loop * (16_000 // len(loop)))
+        assert gate.shut(loop * (24_000 // len(loop)) + prose[:10_000])
 
 
 @pytest.mark.parametrize(
