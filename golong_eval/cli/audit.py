@@ -38,8 +38,10 @@ def audit(
     from golong_eval.harness.audit import collect_cases
     from golong_eval.reports.audit_figure import check_figure, write_audit_figure
     from golong_eval.reports.audit_text import audit_text
-    from golong_eval.rewards.audit import audit_rewards
+    from golong_eval.rewards.audit import audit_rewards, check_output
 
+    for file in filter(None, (json, figure)):
+        check_output(file)
     if figure is not None:
         check_figure(figure)
     cases = collect_cases(metrics=metric or [], task=task, samples=samples, include=include or [], limit=limit)
@@ -51,10 +53,10 @@ def audit(
             time_limit=time_limit,
             on_progress=lambda done, total: show(Progress("audit", done, total)),
         )
+    typer.echo(audit_text(report))
     if json is not None:
         report.write(json)
     if figure is not None:
         write_audit_figure(report, figure)
-    typer.echo(audit_text(report))
     if not report.passed:
         raise typer.Exit(2)

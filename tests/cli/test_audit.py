@@ -104,3 +104,11 @@ def test_a_figure_is_the_same_every_time(golong) -> None:
     assert "dump of every candidate" in Path("first.svg").read_text()
     assert Path("one.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(file.name for file in Path().iterdir()) == ["again.svg", "first.svg", "one.png"]
+
+
+def test_a_file_that_can_not_be_written_is_told_before_anything_is_done(golong) -> None:
+    for option in ("--json", "--figure"):
+        outcome = golong("audit", option, "nowhere/audit.svg")
+        assert outcome.code == 1
+        assert "there is no folder nowhere" in outcome.err
+        assert "Traceback" not in outcome.err

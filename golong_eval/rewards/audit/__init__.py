@@ -11,7 +11,7 @@ from golong_eval.rewards.audit.attack import KINDS, Attack, Form, Kind
 from golong_eval.rewards.audit.attacks import ATTACKS
 from golong_eval.rewards.audit.bounds import Bounds
 from golong_eval.rewards.audit.case import AuditCase
-from golong_eval.rewards.audit.report import AttackInfo, AuditReport, CaseReport, Finding, Trial
+from golong_eval.rewards.audit.report import AttackInfo, AuditReport, CaseReport, Finding, Trial, check_output
 from golong_eval.rewards.audit.runner import audit_rewards
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "Kind",
     "Trial",
     "audit_rewards",
+    "check_output",
 ]

@@ -43,6 +43,11 @@ def bounds_of(material: Material) -> Bounds:
     if material.content_free or case.metric in ("iou", "rouge_l"):
         name, _, value = max(material.content_free, key=lambda found: found[2], default=("nothing", "", 0.0))
         return Bounds(chance=value, source="measured", strategy=name, honest_wrong=material.wrong_value)
+    if material.is_single and material.others and inferred_count(case, material.others) is None:
+        guess = 1 / (1 + len(material.others))
+        told = chance_level(case.metric, case.gold, case.candidates) or 0.0
+        strategy = "one of all that has the gold's form in question and documents"
+        return Bounds(chance=max(guess, told), source="measured", strategy=strategy, honest_wrong=material.wrong_value)
     inferred = inferred_count(case, material.others)
     counts = [count for count in (case.candidates, inferred) if count is not None]
     chance = chance_level(case.metric, case.gold, min(counts, default=None))

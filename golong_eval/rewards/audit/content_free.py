@@ -15,7 +15,7 @@ __all__ = ["CONTENT_FREE"]
 CONTENT_FREE, attack = attacks_of_kind("content-free")
 
 _LONG = 100_000  # characters
-_NAMED = 12  # candidates named where every rotation of them is an answer of its own
+_NAMED = 12  # candidates named in one answer, where only one can be right
 
 
 @attack
@@ -89,8 +89,9 @@ def dump_of_every_candidate(m: Material) -> list[Form]:
     if not m.others or _choices(m):
         return []
     if m.is_single:
-        named = [m.body, *m.others[: _NAMED - 1]]
-        return _rotated(m, named, ("\n", ", ", " "))
+        every = [m.body, *m.others]
+        turns = [(every + every)[at : at + _NAMED] for at in range(len(every))]  # each of them is the last one once
+        return [Form(tuple(m.answer(joint.join(named)) for named in turns)) for joint in ("\n", ", ", " ")]
     items: list[Unit] = sorted([*map(str, m.units), *m.others])
     orders: list[list[Unit]] = list(turned(items)) if m.ordered else [items]
     one_a_line = tuple(m.answer(m.render(order)) for order in orders)

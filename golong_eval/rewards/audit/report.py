@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from golong_eval.errors import StorageError
@@ -9,7 +10,7 @@ from golong_eval.rewards.audit.attack import Kind
 from golong_eval.rewards.audit.bounds import Bounds
 from golong_eval.schema import Frozen, Variant
 
-__all__ = ["TOLERANCE", "AttackInfo", "AuditReport", "CaseReport", "Finding", "Trial"]
+__all__ = ["TOLERANCE", "AttackInfo", "AuditReport", "CaseReport", "Finding", "Trial", "check_output"]
 
 TOLERANCE = 1e-3
 """A reward may lie this far above its bound: some rewards round."""
@@ -70,6 +71,18 @@ class Finding(Frozen):
     response: str
     calls: int
     """How many responses of this attack on this sample had a problem; the first is told."""
+
+
+def check_output(file: Path) -> None:
+    """Check that a file could be written, before anything long is done.
+
+    Raises:
+        StorageError: Its folder is missing, or may not be written to.
+    """
+    if not file.parent.is_dir():
+        raise StorageError(f"cannot write {file}: there is no folder {file.parent}", "make the folder first")
+    if not os.access(file.parent, os.W_OK):
+        raise StorageError(f"cannot write {file}: {file.parent} is read-only", "check the folder's rights")
 
 
 class AuditReport(Frozen):

@@ -17,6 +17,7 @@ from golong_eval.rewards.audit.function import FunctionReward, Reading
 from golong_eval.rewards.audit.material import Material
 from golong_eval.rewards.audit.report import TOLERANCE, AttackInfo, AuditReport, CaseReport, Finding, Trial
 from golong_eval.rewards.golds import coerce_gold
+from golong_eval.rewards.registry import scorer_class
 from golong_eval.schema import Variant
 
 __all__ = ["audit_rewards"]
@@ -60,7 +61,7 @@ def audit_rewards(
     if not cases:
         raise ConfigError("there are no samples to audit", "give at least one")
     for case in cases:
-        coerce_gold(case.metric, case.gold)
+        scorer_class(case.metric, "strict")(coerce_gold(case.metric, case.gold))  # what is malformed or missing, first
     identities: dict[str, str] = {}
     found: list[_Audited] = []
     with ExitStack() as stack:
@@ -79,6 +80,13 @@ def audit_rewards(
                 identities[case.metric] = str(function)
             found.append(_audited(case, bounds, mounted, readings))
         on_progress(len(cases), len(cases))
+    findings = [finding for audited in found for finding in audited.findings]
+    if not findings and all(audited.case.gold is None for audited in found):
+        first, gold = cases[0], Material(cases[0]).body
+        problem = "gives None for every gold: it pays for nothing"
+        findings = [
+            Finding(attack="gold", case=first.id, metric=first.metric, problem=problem, response=_kept(gold), calls=1)
+        ]
     return AuditReport(
         golong_eval=__version__,
         variant=chosen if function is None else None,
@@ -89,7 +97,7 @@ def audit_rewards(
         attacks=tuple(AttackInfo(name=a.name, kind=a.kind, description=a.description) for a in attacks),
         cases=tuple(audited.case for audited in found),
         trials=tuple(trial for audited in found for trial in audited.trials),
-        findings=tuple(finding for audited in found for finding in audited.findings),
+        findings=tuple(findings),
     )
 
 

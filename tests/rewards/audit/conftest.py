@@ -90,6 +90,12 @@ def declines(response, gold):
     return None
 
 
+def only_exact_match(response, gold, metric):
+    from golong_eval.rewards import score
+
+    return score(metric, response, gold).value if metric == "exact_match" else None
+
+
 def prints(response, gold):
     print("noise")
     return 0.0

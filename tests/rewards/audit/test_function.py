@@ -65,10 +65,16 @@ def test_numbers_and_texts_are_told_apart(planted: Path, case: AuditCase) -> Non
         assert reward("", case) == (None, "returns str, not a number")
 
 
-def test_none_is_no_reward_and_no_finding(planted: Path, case: AuditCase) -> None:
+def test_none_is_no_reward_and_a_finding_only_where_no_gold_is_paid(planted: Path, case: AuditCase) -> None:
     report = audit_rewards([case], function="planted:declines")
-    assert report.passed
     assert {trial.value for trial in report.trials} == {None}
+    assert [(f.attack, f.problem) for f in report.findings] == [
+        ("gold", "gives None for every gold: it pays for nothing")
+    ]
+    other = AuditCase(id="2", metric="exact_match", gold={"type": "text", "answers": ["e0"]})
+    report = audit_rewards([case, other], function="planted:only_exact_match")
+    assert report.passed
+    assert {trial.value for trial in report.trials if trial.case == case.id} == {None}
 
 
 def test_a_hang_is_stopped_and_the_rest_is_tried(planted: Path, case: AuditCase) -> None:
