@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from typing import Any
 
 from golong_eval._optional import require
+from golong_eval.rewards.forks import fork_safe_lock
 
 __all__ = ["SEGMENTER", "Segmenter"]
 
@@ -17,8 +17,8 @@ class Segmenter:
     """jieba's own dictionary, loaded once a process, untouched by what a program adds to the global one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._tokenizer: Any = None
+        self._lock = fork_safe_lock()
 
     def ready(self) -> None:
         """Load jieba and its dictionary.
@@ -26,6 +26,8 @@ class Segmenter:
         Raises:
             MissingExtraError: jieba is not installed.
         """
+        if self._tokenizer is not None:
+            return
         with self._lock:
             if self._tokenizer is None:
                 with warnings.catch_warnings():

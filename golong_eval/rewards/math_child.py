@@ -46,7 +46,7 @@ class MathChild:
         self.spent = False
         """Whether it has run out of memory, and should be replaced."""
         self._received = b""
-        path = dict.fromkeys([_ROOT, *filter(None, sys.path)])
+        path = dict.fromkeys([*filter(None, sys.path), _ROOT])
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "golong_eval.rewards.math_worker"],
@@ -54,7 +54,12 @@ class MathChild:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONWARNINGS": "ignore"},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(path),
+                    "PYTHONWARNINGS": "ignore",
+                    "PYTHONHASHSEED": "0",
+                },
                 # A Ctrl-C in the terminal is for the program, which then decides about its child.
                 start_new_session=True,
             )

@@ -11,7 +11,6 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from golong_eval.rewards.math_child import ChildGoneError, MathChild
@@ -24,8 +23,10 @@ SECONDS = 2.0
 
 _MAX_PROCESSES = 8
 _CHUNK = 8  # comparisons that a process is given at a time
+_STARTS = 3  # attempts to start a process
 _RETIRE = 5000  # comparisons after which a process is replaced: sympy and the parser keep what they have seen
 _CACHED = 1 << 14
+_CLOSED = Verdict("down", "the pool was closed", lasting=False)
 
 
 def usable_cpus() -> int:
@@ -37,7 +38,7 @@ class MathPool:
     """Up to `size` processes, started when they are needed.
 
     Args:
-        size: Most processes at once; None for one a usable CPU, at most 8. Each takes about 100 MB.
+        size: Most processes at once; None for one a usable CPU, at most 8. Each takes about 80 MB.
         seconds: CPU time limit of one comparison.
     """
 
@@ -50,7 +51,7 @@ class MathPool:
         """Return the verdict of one comparison."""
         verdict = self._recall([comparison])[comparison]
         if verdict is None:
-            (verdict,) = self._run([comparison])
+            (verdict,) = self.run([comparison])
             self._keep([(comparison, verdict)])
         return verdict
 
@@ -73,17 +74,17 @@ class MathPool:
             yield lambda: [verdict for comparison in comparisons if (verdict := found[comparison]) is not None]
             return
         chunk = min(_CHUNK, -(-len(missing) // threads))
-        stop = threading.Event()
-        executor = ThreadPoolExecutor(threads, "golong-math")
         chunks = [missing[i : i + chunk] for i in range(0, len(missing), chunk)]
+        work = _Work(self, chunks)
+        # Daemon threads: at exit nobody waits for them, and the end of the processes frees them.
         try:
-            futures = [executor.submit(self._run, part, stop) for part in chunks]
+            for number in range(threads):
+                threading.Thread(target=work.run, name=f"golong-math-{number}", daemon=True).start()
         except RuntimeError:  # the interpreter shuts down, and starts no thread any more: this one does the work
-            futures = []
+            work.run()
 
         def made() -> list[Verdict]:
-            parts = (future.result() for future in futures) if futures else map(self._run, chunks)
-            new = list(zip(missing, (verdict for part in parts for verdict in part), strict=True))
+            new = list(zip(missing, work.result(), strict=True))
             self._keep(new)
             found.update(new)
             return [verdict for comparison in comparisons if (verdict := found[comparison]) is not None]
@@ -91,13 +92,12 @@ class MathPool:
         try:
             yield made
         finally:
-            stop.set()
-            executor.shutdown(wait=False, cancel_futures=True)
+            work.stop.set()
 
     def close(self) -> None:
         """End the processes. They start again when they are needed."""
         # Without waiting for those at work: at exit a daemon thread may hold one for good, and the kill frees it.
-        self._closed += 1
+        self.closed += 1
         while self._processes:
             self._processes.pop().kill()
         self._idle.clear()
@@ -109,7 +109,8 @@ class MathPool:
         # The locks may have been held by a thread that was not forked.
         self._lock = threading.Lock()
         self._room = threading.Semaphore(self.size)
-        self._closed = 0
+        self.closed = 0
+        """How often the pool was closed."""
         self._idle: list[MathChild] = []
         self._processes: set[MathChild] = set()
         self._cache: OrderedDict[Comparison, Verdict] = OrderedDict()
@@ -127,22 +128,33 @@ class MathPool:
     def _keep(self, verdicts: Iterable[tuple[Comparison, Verdict]]) -> None:
         with self._lock:
             for comparison, verdict in verdicts:
-                if verdict.outcome != "down":
+                if verdict.lasting:
                     self._cache[comparison] = verdict
             while len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
 
-    def _run(self, comparisons: Sequence[Comparison], stop: threading.Event | None = None) -> list[Verdict]:
-        """Return the verdicts of one process, replaced as often as it takes."""
+    def run(
+        self, comparisons: Sequence[Comparison], stop: threading.Event | None = None, closed: int | None = None
+    ) -> list[Verdict]:
+        """Return the verdicts of one process, replaced as often as it takes.
+
+        Args:
+            comparisons: What to compare.
+            stop: Says to end early.
+            closed: How often the pool was closed when this work began: closing it once more ends the work.
+        """
         verdicts: list[Verdict] = []
         deaths = 0
-        closed = self._closed
+        closed = self.closed if closed is None else closed
         with self._room:
             while len(verdicts) < len(comparisons) and not (stop and stop.is_set()):
+                if closed != self.closed:
+                    return verdicts + [_CLOSED] * (len(comparisons) - len(verdicts))
                 try:
                     child = self._take()
                 except ChildGoneError as error:
-                    return verdicts + [Verdict("down", str(error))] * (len(comparisons) - len(verdicts))
+                    down = Verdict("down", str(error), lasting=False)
+                    return verdicts + [down] * (len(comparisons) - len(verdicts))
                 done = len(verdicts)
                 try:
                     for verdict in child.answers(comparisons[done:], self.seconds):
@@ -150,15 +162,18 @@ class MathPool:
                         deaths = 0
                 except (ChildGoneError, TimeoutError, OSError, ValueError) as error:
                     self._discard(child)
-                    if isinstance(error, TimeoutError) or child.timed_out:
-                        verdicts.append(Verdict("failed", f"stopped after {self.seconds:g} seconds"))
+                    if closed != self.closed:
                         continue
-                    if closed != self._closed:
-                        return verdicts + [Verdict("down", "closed")] * (len(comparisons) - len(verdicts))
+                    if child.timed_out:
+                        verdicts.append(Verdict("failed", f"stopped after {self.seconds:g} seconds of CPU time"))
+                        continue
+                    if isinstance(error, TimeoutError):
+                        verdicts.append(Verdict("failed", f"stopped: {error}", lasting=False))
+                        continue
                     # The system may have killed it for somebody else's sake: only the second death is the item's.
                     deaths += 1
                     if deaths == 2:
-                        verdicts.append(Verdict("failed", "the math process died of it"))
+                        verdicts.append(Verdict("failed", "the math process died of it", lasting=False))
                         deaths = 0
                 except BaseException:  # Ctrl-C while waiting: the reply of this item must not answer the next one
                     self._discard(child)
@@ -172,13 +187,22 @@ class MathPool:
             with self._lock:
                 child = self._idle.pop() if self._idle else None
             if child is None:
-                child = MathChild()
+                child = self._started()
                 with self._lock:
                     self._processes.add(child)
                 return child
             if child.alive:
                 return child
             self._discard(child)
+
+    def _started(self) -> MathChild:
+        """Start a process; one that is killed while it starts is forgiven twice."""
+        for _ in range(_STARTS - 1):
+            try:
+                return MathChild()
+            except ChildGoneError:
+                continue
+        return MathChild()
 
     def _give_back(self, child: MathChild) -> None:
         if child.spent or child.served >= _RETIRE:
@@ -191,6 +215,46 @@ class MathPool:
         with self._lock:
             self._processes.discard(child)
         child.kill()
+
+
+class _Work:
+    """Chunks of comparisons that several threads take from, and the verdicts that they made."""
+
+    def __init__(self, pool: MathPool, chunks: Sequence[Sequence[Comparison]]) -> None:
+        self.stop = threading.Event()
+        self._pool = pool
+        self._chunks = chunks
+        self._closed = pool.closed
+        self._made: dict[int, list[Verdict]] = {}
+        self._failure: BaseException | None = None
+        self._next = iter(range(len(chunks)))
+        self._changed = threading.Condition()
+
+    def run(self) -> None:
+        """Take chunks until there is none."""
+        while not self.stop.is_set():
+            with self._changed:
+                place = next(self._next, None)
+            if place is None:
+                return
+            try:
+                made = self._pool.run(self._chunks[place], self.stop, self._closed)
+            except BaseException as error:  # noqa: BLE001  # for the thread that waits
+                with self._changed:
+                    self._failure = error
+                    self._changed.notify_all()
+                return
+            with self._changed:
+                self._made[place] = made
+                self._changed.notify_all()
+
+    def result(self) -> list[Verdict]:
+        """Wait, and return all verdicts in order."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure is not None or len(self._made) == len(self._chunks))
+        if self._failure is not None:
+            raise self._failure
+        return [verdict for place in range(len(self._chunks)) for verdict in self._made[place]]
 
 
 _SHARED = MathPool()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from golong_eval.rewards import math_pool as math_pool  # loaded here, where a fork waits for it
 from golong_eval.rewards.numeric import far_apart
 from golong_eval.rewards.outcome import Ask, Compare, Comparison, Outcome, Verdict, no_answer
 from golong_eval.rewards.quantities import (
@@ -45,14 +46,17 @@ _WRONG_BEFORE = re.compile(
     re.IGNORECASE,
 )
 # What is sent to math_verify, beside letters, digits and the functions of FUNCTIONS. The rest only as the gold has it.
-_PLAIN = re.compile(r"[A-Za-z0-9\u0370-\u03ff\s+\-*/^_=().,\[\]{}|!×÷°∞'′\\]")
+_PLAIN = re.compile(r"[A-Za-z0-9\u0370-\u03ff\s+\-*/^_=().,\[\]{}|!×÷°'′\\]")
 _TOKEN = re.compile(r"\\(?:[A-Za-z]+|.)|!=|.", re.DOTALL)
+# An answer may have an infinity, a limit, a sum or an integral only where the gold has one: math_verify takes
+# infinities for any number, and all of them can be made infinite.
+_ANSWERED = FUNCTIONS - {"inf", "infty", "infinity", "lim"}
 _COMMANDS = """
-    frac sqrt pi times cdot div infty binom dbinom tbinom sum prod int lfloor rfloor lceil rceil lvert rvert prime circ
+    frac sqrt pi times cdot div binom dbinom tbinom lfloor rfloor lceil rceil lvert rvert prime circ
     alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau upsilon
     phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega emptyset
 """
-_ALLOWED = frozenset("\\" + name for name in [*_COMMANDS.split(), *FUNCTIONS, "{", "}"])
+_ALLOWED = frozenset("\\" + name for name in [*_COMMANDS.split(), *_ANSWERED, "{", "}"])
 _NAME = re.compile(r"\\?[A-Za-z\u0370-\u03ff]+(?:_\{?\w{1,12}\}?)?'*(?: ?\([^()=]{1,20}\))?")
 _EQUALS = re.compile(r"(?<![<>=!:≤≥≠])=(?!=)")
 _BROKEN = re.compile(
@@ -261,7 +265,8 @@ def _agrees(side: str, read: _Read, compare: Compare) -> bool | None:
 
 # Towers of exponents, exponents of seven digits, factorials of factorials and of six digits: sympy would work them out.
 _TOO_LARGE = re.compile(
-    r"\^[^+\-*/=,;]{0,40}\^[^+\-*/=,;]{0,40}\^|\^ ?[({]* ?-?[0-9]{7}|![)} ]*!|[0-9]{6}[)} ]*!|\^[ ({]*[0-9]{2,}[)} ]*!"
+    r"(?:\^\s*(?:\w|[({][^(){}^]{0,40})\s*){2}\^|\^ ?[({]* ?-?[0-9]{7}"
+    r"|![)} ]*!|[0-9]{6}[)} ]*!|\^[ ({]*[0-9]{2,}[)} ]*!"
 )
 
 
@@ -309,7 +314,7 @@ def _is_expression(plain: str, gold: frozenset[str] | None) -> bool:
         depth += 1 if bracket in "{([" else -1
         if depth < 0 or depth > _MAX_DEPTH:
             return False
-    allowed = FUNCTIONS if gold is None else gold | FUNCTIONS
+    allowed = FUNCTIONS if gold is None else gold | _ANSWERED
     if depth or not all(word[0] == "\\" or word in allowed for word in _WORDS.findall(text)):
         return False
     return gold is None or _is_allowed(text, gold)

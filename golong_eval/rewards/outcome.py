@@ -40,6 +40,8 @@ class Verdict(NamedTuple):
 
     outcome: Literal["equal", "different", "gold_unread", "answer_unread", "failed", "down"]
     reason: str = ""
+    lasting: bool = True
+    """Whether the same comparison would come to the same again; not after a kill from outside, or by the clock."""
 
 
 class LaterError(Exception):

@@ -82,6 +82,7 @@ _COMMANDS = [
     (re.compile(r"(?:[-=]>|[→⇒∴]|\\(?:[Rr]ightarrow|implies|therefore)(?![A-Za-z])) ?"), "= "),
     (re.compile(r"\\(?:left|right|displaystyle|limits|quad|qquad|,|!|;|:| )|~"), " "),
     (re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|operatorname|mbox|unit) ?\{([^{}]*)\}"), r" \1 "),
+    (re.compile("∞"), r"\\infty "),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\([%$#&])"), r"\1"),
     (re.compile(r"\^ ?\{? ?\\(?:circ|degree) ?\}?|\\(?:degree|circ)\b"), "°"),
@@ -270,7 +271,7 @@ def only_quantity(text: str) -> Quantity | None:
     >>> only_quantity("42 in 2019") is only_quantity("it is 5!") is None
     True
     """
-    if "±" in text or "\\pm" in text:
+    if _NO_PROSE.search(text):
         return None
     text = _SIMPLE_FRACTION.sub(r"\1/\2", _improper(_MIXED_LATEX, text))
     found: set[Quantity] = set()
@@ -302,6 +303,10 @@ def only_quantity(text: str) -> Quantity | None:
     return found.pop() if found else None
 
 
+# A number beside these is a part of something: a range, an infinite expression.
+_NO_PROSE = re.compile(
+    r"±|\\(?:pm|infty|int|sum|prod|lim|max|min|inf)(?![A-Za-z])|(?<![A-Za-z])inf(?:inity)?(?![A-Za-z])"
+)
 _BEFORE = re.compile(rf"(?:百分之 ?|(?<![A-Za-z0-9]){_SIGN_AND_CURRENCY})$", re.IGNORECASE)
 _NOT_BEFORE = re.compile(
     r"(?:\b(?:not|never|neither|nor|cannot|without|except|(?:any|every|no)thing but|all but|rather than|instead of"
@@ -310,6 +315,8 @@ _NOT_BEFORE = re.compile(
     r"(?: ?(?:\b(?:be|been|equals?|to|the|an?|is|was|are|possibly|exactly|really|simply|just|answer"
     r"|number|value|for)\b"
     r"|可能|应该?|能|会|是|等于|为|:)){0,6} ?$"
+    r"|\b(?:half(?: of)?|twice|thrice|double|triple|(?:square |cube )?root of|(?:third|quarter|percent) of) ?$"
+    r"|公元前 ?$"
     r"|\b(?:at (?:least|(?:the )?most)|(?:less|more|fewer|greater|larger|smaller|higher|lower|bigger|older|younger"
     r"|longer|shorter) than(?: or equal to)?"
     r"|up to|over|under|above|below|beyond|exceed(?:s|ed|ing)?|min(?:imum)? of|max(?:imum)? of) ?$"
@@ -322,7 +329,10 @@ _NOT_AFTER = re.compile(
     r"(?:\b(?:is|was|are|were|seems|looks|can|could|does|would be|must be) ?"
     r"(?:clearly |obviously |also )?(?:not\b|n[’']t\b|wrong|incorrect|false)|cannot\b"
     r"|\bor (?:more|less|fewer|above|below|higher|lower)\b"
-    r"|[?？]|at (?:least|most)\b|(?:是|也|都)?(?:错|不对|不正确|不是)|[个人元]?(?:以上|以下)|[✗✘❌✖])",
+    r"|[?？‰‱]|(?:dozen|tenth|hundredth|thousandth|third|quarter|fifth)s?\b|halves\b|squared\b|cubed\b"
+    r"|and a (?:half|quarter)\b|basis points?\b|bps\b|B\.?C\b|成(?![为立功员])|分之"
+    r"|又(?=[一二三四五六七八九十0-9])|的一半"
+    r"|at (?:least|most)\b|(?:是|也|都)?(?:错|不对|不正确|不是)|[个人元]?(?:以上|以下)|[✗✘❌✖])",
     re.IGNORECASE,
 )
 _CLAUSE_END = re.compile(r"[.,;:!?()\[\]](?: |$)|[，。；：！？、（）\n]")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from golong_eval.errors import UnknownNameError
+from golong_eval.rewards.forks import fork_safe_lock
 from golong_eval.rewards.outcome import ScorerClass
 from golong_eval.schema import (
     Frozen,
@@ -76,6 +77,9 @@ def gold_type(metric: str) -> type[Frozen]:
     return metric_named(metric).gold
 
 
+_IMPORTING = fork_safe_lock()
+
+
 @cache
 def scorer_class(metric: str, variant: Variant) -> ScorerClass:
     """Return what makes the scorer of a gold.
@@ -88,5 +92,6 @@ def scorer_class(metric: str, variant: Variant) -> ScorerClass:
     if place is None:
         raise UnknownNameError(f"{variant} metric", metric, [n for n, m in METRICS.items() if m.strict])
     module, _, name = place.partition(":")
-    found: ScorerClass = getattr(importlib.import_module(f"golong_eval.rewards.{module}"), name)
+    with _IMPORTING:
+        found: ScorerClass = getattr(importlib.import_module(f"golong_eval.rewards.{module}"), name)
     return found

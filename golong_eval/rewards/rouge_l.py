@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import repeat
 
+from rapidfuzz.distance import LCSseq
+
 from golong_eval.errors import DataError
 from golong_eval.rewards.chinese import SEGMENTER
 from golong_eval.rewards.outcome import Ask, Outcome, no_answer
@@ -18,7 +20,7 @@ __all__ = ["RougeL", "tokens"]
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 # rouge-score's tokens are the runs of [a-z0-9]; other Latin letters part them, as they do there. Chinese runs and the
 # words of other scripts come on top: letters that are neither Latin nor symbols, with the marks that belong to them.
-_NO_WORD = "\x00-\u02ff\u1d00-\u1dbf\u1e00-\u1eff\u2000-\u2c7f\u3200-\u33ff\ua720-\ua7ff\uab30-\uab6f"
+_NO_WORD = "\x00-\u02ff\u1d00-\u1dbf\u1e00-\u1eff\u2000-\u2c7f\u3200-\u33ff\ua720-\ua7ff\uab30-\uab6f\ufb00-\ufb06"
 _MARKED = (
     "\u0900-\u0963\u0966-\u0e3e\u0e40-\u0e4e\u0e50-\u1049"  # blocks from Devanagari to Burmese, with their vowel signs
 )
@@ -100,8 +102,6 @@ class RougeL:
 
     def __call__(self, area: str, _ask: Ask) -> Outcome:
         """Score one answer area."""
-        from rapidfuzz.distance import LCSseq
-
         answer = _numbered(tokens(area, segment=self._segment), self._numbers)
         if not answer:
             return no_answer("no words")

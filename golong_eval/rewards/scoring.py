@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _MAX_PARSED = 2000  # characters kept of what was read as the answer
+_MAX_KEPT = 20_000  # characters of a gold that is kept
 _MAX_AREA = 1_000_000  # characters; about ten times what a model can write, and a second or two of work
 
 
@@ -121,16 +122,17 @@ def rule_of(request: ScoreRequest) -> Rule:
     """
     spec = _spec(request)
     plain = request.gold
-    if isinstance(plain, str):
-        return _rule_of_strings(spec, str, (plain,), request.candidates)
-    if isinstance(plain, list | tuple) and all(type(item) is str for item in plain):
-        return _rule_of_strings(spec, tuple, tuple(plain), request.candidates)
+    strings = (plain,) if type(plain) is str else plain
+    # By exact type: a subclass may be equal to what it is not. Large golds would fill the memory.
+    known = isinstance(strings, list | tuple) and all(type(item) is str for item in strings)
+    if known and sum(map(len, strings)) <= _MAX_KEPT:
+        return _rule_of_strings(spec, type(plain) is str, tuple(strings), request.candidates)
     return _new_rule(spec, plain, request.candidates)
 
 
 @lru_cache(maxsize=512)
-def _rule_of_strings(spec: MetricSpec, form: type, strings: tuple[str, ...], candidates: int | None) -> Rule:
-    return _new_rule(spec, strings[0] if form is str else strings, candidates)
+def _rule_of_strings(spec: MetricSpec, alone: bool, strings: tuple[str, ...], candidates: int | None) -> Rule:
+    return _new_rule(spec, strings[0] if alone else strings, candidates)
 
 
 def _new_rule(spec: MetricSpec, plain: Any, candidates: int | None) -> Rule:

@@ -73,7 +73,7 @@ def with_semantic(
     references: Sequence[Sequence[str]],
     embedder: Embedder,
 ) -> list[Outcome]:
-    """Return outcomes whose value is ``(1 - weight) * ROUGE-L + weight * max(0, cosine)``.
+    """Return outcomes whose value is ``(1 - weight) * ROUGE-L + weight * cosine``, at least 0.
 
     All texts go to the embedder at once. An embedder that fails makes every outcome ``judge_error``: no score.
 
@@ -99,7 +99,7 @@ def with_semantic(
         return [failed] * len(outcomes)
     return [
         Outcome(
-            min(1.0, (1 - weight) * outcome.value + weight * max(0.0, similar)),
+            max(0.0, min(1.0, (1 - weight) * outcome.value + weight * similar)),
             {**outcome.parts, "rouge_l": outcome.value, "cosine": similar},
             outcome.parsed,
         )

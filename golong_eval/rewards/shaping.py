@@ -125,7 +125,8 @@ class OverlongPenalty:
 class FormatBonus:
     r"""`weight` for a response in form: one closed thinking, then text with one answer marker, and an answer read.
 
-    Without an answer that the metric could read there is no bonus, so that form alone earns nothing.
+    Without an answer that the metric could read (``unparsed``, ``empty``) there is no bonus. A wrong answer in form has
+    it, and for lists and texts anything is an answer: keep the weight small.
 
     >>> from golong_eval.rewards import score
     >>> answer = "<think>D1?</think>[Answer]\nD2"

@@ -37,7 +37,7 @@ _SEMANTIC = re.compile(r"semantic=(?P<weight>[0-9.e-]+)\*(?P<model>[^\s,\[\]*]+)
 class Semantic(Frozen):
     """The semantic part of a summary's score: the largest cosine between answer and reference embeddings."""
 
-    model: str = Field(pattern=r"^[^\s,\[\]*]+$")
+    model: str = Field(pattern=r"^[^\s\x00-\x1f,\[\]*]+$")
     """The embedding model: the `name` of the embedder that scores."""
     weight: float = Field(default=0.5, gt=0, le=1)
     """Its share of the value; ROUGE-L has the rest. LongBench Pro uses 0.5."""
@@ -71,6 +71,8 @@ class MetricSpec(Frozen):
         match = _IDENTITY.fullmatch(data)
         if match is None:
             raise ValueError(f"{data!r} is no metric: write it like 'ndcg' or 'ndcg@gold[strict,v1]'")
+        if (match["rest"] and not match["rest"].startswith(",")) or bool(match["cutoff"]) != (match["name"] == "ndcg"):
+            raise ValueError(f"{data!r} is no metric: write it like 'f1[strict,v1]' or 'ndcg@gold[strict,v1]'")
         read: dict[str, Any] = {"name": match["name"], "variant": match["variant"], "version": int(match["version"])}
         for parameter in filter(None, match["rest"].split(",")):
             semantic = _SEMANTIC.fullmatch(parameter)

@@ -163,7 +163,7 @@ def test_a_bomb_is_worth_nothing_and_says_why(monkeypatch):
     ["9^{9^{9^9}}", "10^{10000000}", "((9!)!)!", "(999999)!", "9!!", "2^(2^(2^(2^9)))", "x^{-9999999}", "99^{99}!"],
 )
 def test_what_is_plainly_too_large_is_not_tried(bomb, monkeypatch):
-    monkeypatch.setattr(MathPool, "_run", None)
+    monkeypatch.setattr(MathPool, "run", None)
     result = score("math_verify", rf"\boxed{{{bomb}}}", "7")
     assert (result.value, result.status) == (0.0, "unparsed")
     assert score("math_verify", rf"\boxed{{{bomb}}}", bomb).value == 1.0  # unless the gold says the same

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from golong_eval.rewards import score
+from golong_eval.rewards import ScoreRequest, score, score_batch
 
 RIGHT = [
     ("-7", [r"\boxed{- 7}", "The answer is - 7", r"\boxed{-\,7}", "$- 7$"]),
@@ -160,6 +160,57 @@ ASKED = [
 def test_right(gold, area):
     result = score("math_verify", area, gold)
     assert (result.value, result.status) == (1.0, "ok"), result
+
+
+UNIVERSAL = [
+    r"\max(1,\infty)", r"|\infty|", "inf", "infinity", "∞", r"-\infty", r"|\log 0|", "1/0", r"\frac{1}{0}", "0/0",
+    r"\int_0^{\infty} 1 dx", r"\lim_{x\to 0} \frac{1}{x}", r"\sum_{n=1}^{\infty} 1", r"\tan(\pi/2)", "x", "x=x",
+    r"\{\}", "()", r"\emptyset", r"0\cdot\infty", r"\text{NaN}", "|x|", "1, 2, 3, ...", r"[0,\infty)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", UNIVERSAL)
+def test_no_answer_is_right_whatever_is_asked(answer):
+    golds = [
+        "0",
+        "1",
+        "42",
+        "-3",
+        "0.5",
+        "1/3",
+        "12.5%",
+        "$3.5 million",
+        "5.5 km",
+        r"\pi",
+        r"\{1,2\}",
+        "(1,2)",
+        "x^2+1",
+        "3.5亿元",
+    ]
+    requests = [ScoreRequest("math_verify", rf"\boxed{{{answer}}}", gold) for gold in golds]
+    assert [(r.gold, v.value) for r, v in zip(requests, score_batch(requests), strict=True) if v.value] == []
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("1800", r"2^3 \cdot 3^2 \cdot 5^2"), ("x^2y^3z^4", "x^{2}y^{3}z^{4}"), ("a^2b^2c^2", "b^2a^2c^2"),
+        (r"\frac{x^2y^2}{z^2}", r"\frac{y^2x^2}{z^2}"), (r"\infty", "∞"), (r"(0,\infty)", "(0, ∞)"), ("42", "42 times"),
+        ("42", "42倍"), ("12", "It happened 12 times in the first quarter."), ("42", "该定理在42处成立"),
+    ],
+)  # fmt: skip
+def test_products_of_powers_and_infinities_of_the_gold_are_read(gold, answer):
+    assert score("math_verify", rf"\boxed{{{answer}}}", gold).value == 1.0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["42‰", "42 dozen", "42 tenths", "42 squared", "42 and a half", "42 basis points", "half of 42", "twice 42", "42成",
+     "the square root of 42", "42分之一", "42又二分之一", "42的一半", "42 BC", "公元前42年"],
+)  # fmt: skip
+def test_a_factor_is_no_unit(answer):
+    assert score("math_verify", answer, "42").value == 0.0
+    assert score("math_verify", answer, answer).value == 1.0
 
 
 @pytest.mark.parametrize(("gold", "area"), [(gold, area) for gold, areas in WRONG for area in areas])

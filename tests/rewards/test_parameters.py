@@ -64,8 +64,11 @@ def test_identities_by_hand():
 
 @pytest.mark.parametrize(
     "text",
-    ["f1[strict]", "f1[strict,v0]", "f1@gold(strict)", "f1[strict,v1,chance]", "rouge_l[strict,v1,semantic=2*m]"],
-)
+    [
+        "f1[strict]", "f1[strict,v0]", "f1@gold(strict)", "f1[strict,v1,chance]", "rouge_l[strict,v1,semantic=2*m]",
+        "f1@gold[strict,v1]", "ndcg[strict,v1]", "f1[strict,v1chance_corrected]",
+    ],
+)  # fmt: skip
 def test_what_is_no_identity_is_refused(text):
     with pytest.raises(ValidationError):
         MetricSpec.model_validate(text)
@@ -184,9 +187,9 @@ def test_an_embedder_that_fails_gives_no_score(what):
     assert score(SEMANTIC, "", "a c", embedder=Broken(what)).value == 0.0  # it is not asked
 
 
-def test_cosines_below_zero_are_worth_nothing_and_zero_vectors_too():
+def test_cosines_below_zero_cost_and_zero_vectors_are_worth_nothing():
     assert score(SEMANTIC, "a b", "a b", embedder=Broken([[1.0, 0.0]])).value == 1.0
-    assert score(SEMANTIC, "a b", "a c", embedder=Broken([[1.0, 0.0], [-1.0, 0.0]])).value == pytest.approx(0.375)
+    assert score(SEMANTIC, "a b", "a c", embedder=Broken([[1.0, 0.0], [-1.0, 0.0]])).value == pytest.approx(0.125)
     assert score(SEMANTIC, "a b", "a c", embedder=Broken([[0.0, 0.0], [1.0, 0.0]])).value == pytest.approx(0.375)
 
 
@@ -252,7 +255,7 @@ def test_the_overlong_penalty_is_that_of_dapo(limit, buffer, length):
         ("<think>[Answer]\nD1", 0.0),
     ],
 )
-def test_form_alone_earns_nothing(response, bonus):
+def test_form_without_an_answer_earns_nothing(response, bonus):
     assert FormatBonus(0.1)(score("f1", response, ["D1"]), response, None) == bonus
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from golong_eval.rewards import math_pool as math_pool  # loaded here, where a fork waits for it
 from golong_eval.rewards.outcome import Ask, Comparison, Outcome, no_answer
 from golong_eval.schema import NumberGold
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from golong_eval.rewards.chinese import SEGMENTER
 from golong_eval.rewards.official.reading import normalized
-from golong_eval.rewards.outcome import Ask, Outcome, no_answer
+from golong_eval.rewards.outcome import Ask, Outcome
 from golong_eval.schema import ReferencesGold
 from golong_eval.text import HAN, detect_language
 
 __all__ = ["RougeL", "common_words", "summary_level_f"]
 
 _MAX_WORK = 200_000_000  # pairs of words; a summary of 600 words and its reference are 360,000
-_MAX_HAN_RUN = 10_000  # characters without a break: jieba is quadratic in them
-_HAN_RUN = re.compile(f"{HAN.pattern}{{{_MAX_HAN_RUN + 1}}}")
+_MAX_HAN_RUN = 5_000  # characters without a break, after which one is made: jieba is quadratic in them
+_HAN_RUN = re.compile(f"{HAN.pattern}{{{_MAX_HAN_RUN}}}")
 
 
 class _TooLongError(Exception):
@@ -138,8 +138,7 @@ class RougeL:
         chinese = self._chinese if ask.language is None else ask.language == "zh"
         texts = [normalized(text) for text in (answer, *self.gold.texts)]
         if chinese:
-            if _HAN_RUN.search(texts[0]):
-                return _too_long()
+            texts[0] = _HAN_RUN.sub(r"\g<0> ", texts[0])
             texts = [" ".join(SEGMENTER.words(text)) for text in texts]
         try:
             values = [summary_level_f(texts[0], text) for text in texts[1:]]
@@ -147,7 +146,7 @@ class RougeL:
             return _too_long()
         found = [value for value in values if value is not None]
         if len(found) < len(values):
-            return no_answer("no sentence", answer)
+            return Outcome(0.0, parsed=answer, reason="no sentence")
         return Outcome(max(found), parsed=answer)
 
 
