@@ -164,7 +164,8 @@ def _findings(report: AuditReport) -> list[str]:
     by_problem: dict[str, list[Finding]] = {}
     for finding in report.findings:
         by_problem.setdefault(finding.problem, []).append(finding)
-    lines = ["", f"{report.failed:,} of {report.responses:,} calls gave no valid value:"]
+    calls = f"{report.failed:,} of {report.responses:,} calls gave no valid value:"
+    lines = ["", calls if report.failed else "what the gold earns:"]
     for problem, found in list(by_problem.items())[:_SHOWN]:
         first = found[0]
         times = f", and in {len(found) - 1} other attacks" if len(found) > 1 else ""
@@ -182,5 +183,5 @@ def _verdict(report: AuditReport) -> str:
     if report.violations:
         notes.append(f"{len(report.violations)} of {len(report.trials)} attacks earn more than they may")
     if report.findings:
-        notes.append("some calls gave no valid value")
+        notes.append("some calls gave no valid value" if report.failed else "the gold earns too little")
     return "; ".join(notes) or f"no attack earns more than it may ({len(report.trials)} tried)"

@@ -30,7 +30,7 @@ def test_nine_columns_fit_too(golong) -> None:
     assert outcome.code == 2
     table, _, rest = outcome.out.partition("more than the bound")
     assert max(map(len, table.splitlines())) <= 110
-    assert "SubEM, dump of every candidate, t6-example-3: 1.000, bound 0.2" in rest
+    assert "unclosed thinking, t2-example-2: 1.000, bound 0.000" in rest
     assert "1!" in table
 
 

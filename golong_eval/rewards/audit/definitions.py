@@ -1,6 +1,7 @@
-"""What each metric's definition pays for an answer: written from the contract, apart from the rewards under audit.
+"""What each metric's definition pays for an answer: written from the contract a second time, apart from the rewards.
 
-The strict definitions, which are what a training reward ought to pay. Where a reward pays more, it has a hole.
+The strict definitions, which are what a training reward ought to pay. Where a reward pays more, it has a hole. Shared
+with the rewards are only ROUGE-L's tokens and the folding of case and width.
 """
 
 from __future__ import annotations

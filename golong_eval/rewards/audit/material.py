@@ -14,7 +14,17 @@ from golong_eval.rewards.audit.candidates import column_candidates, other_answer
 from golong_eval.rewards.audit.case import AuditCase
 from golong_eval.rewards.audit.definitions import items_value, key_for, rows_value, text_value
 from golong_eval.rewards.golds import render_gold
-from golong_eval.schema import Cell, ItemsGold, NumberGold, OrderGold, RankingGold, ReferencesGold, TableGold, TextGold
+from golong_eval.schema import (
+    Cell,
+    ItemsGold,
+    Language,
+    NumberGold,
+    OrderGold,
+    RankingGold,
+    ReferencesGold,
+    TableGold,
+    TextGold,
+)
 from golong_eval.text import HAN
 
 __all__ = ["STOP_WORDS", "Material", "Unit"]
@@ -199,8 +209,7 @@ class Material:
         """
         match self.case.gold:
             case ReferencesGold(texts=texts):
-                stops = STOP_WORDS[self.case.language]
-                bodies = [("stop words", " ".join(stops * times)) for times in (1, 3)]
+                bodies = [("stop words", text) for text in stop_word_texts(self.case.language)]
                 bodies += [("the question", self.case.question), ("openings of all documents", " ".join(self.openings))]
                 bodies += [("a document's opening", opening) for opening in self.openings]
                 bodies += [("frequent words", " ".join(self.frequent_words))]
@@ -221,6 +230,14 @@ class Material:
                 return tuple(found)
             case _:
                 return ()
+
+
+def stop_word_texts(language: Language) -> list[str]:
+    """Return texts of nothing but stop words: all of them, and cycles of the most frequent, in several lengths."""
+    words = STOP_WORDS[language]
+    texts = [" ".join(words * times) for times in (1, 3)]
+    cycles = (words[:7], words[:4], [words[0], words[2], words[0], words[5]])
+    return texts + [" ".join((cycle * 40)[:length]) for cycle in cycles for length in (10, 20, 40, 80)]
 
 
 def table(columns: Sequence[str], rows: Sequence[Any]) -> str:

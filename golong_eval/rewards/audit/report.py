@@ -61,7 +61,7 @@ class Trial(Frozen):
 
 
 class Finding(Frozen):
-    """A call of the reward that gave no valid value."""
+    """A call of the reward that gave no valid value, or a gold that is paid no more than an attack."""
 
     attack: str
     """The attack's name, or ``gold``, ``right``, ``wrong``."""
@@ -130,5 +130,5 @@ class AuditReport(Frozen):
 
     @property
     def passed(self) -> bool:
-        """Whether no attack exceeded its bound, and every call gave a valid value."""
+        """Whether no attack exceeded its bound, every call gave a valid value, and the gold earns more than attacks."""
         return not self.violations and not self.findings

@@ -163,6 +163,13 @@ def _audited(
         wrong=max(earned["wrong"], default=None),
     )
     failed = sum(reading.problem is not None for reading in readings.values())
+    if report.gold is not None and report.gold <= bounds.bound < 1:
+        problem = f"pays {report.gold:.3g} for the gold, no more than an attack may earn ({bounds.bound:.3g})"
+        (gold,) = (forms for name, forms in mounted if name == "gold")
+        text = _kept(gold[0].responses[0])
+        findings.append(
+            Finding(attack="gold", case=case.id, metric=case.metric, problem=problem, response=text, calls=1)
+        )
     return _Audited(report, trials, findings, len(readings), failed)
 
 

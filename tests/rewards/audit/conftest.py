@@ -86,6 +86,10 @@ def no_score(response, gold):
     return {"reward": 1.0}
 
 
+def nothing(response, gold):
+    return 0.0
+
+
 def declines(response, gold):
     return None
 

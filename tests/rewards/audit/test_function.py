@@ -77,6 +77,13 @@ def test_none_is_no_reward_and_a_finding_only_where_no_gold_is_paid(planted: Pat
     assert {trial.value for trial in report.trials if trial.case == case.id} == {None}
 
 
+def test_a_reward_that_pays_nothing_does_not_pass(planted: Path, case: AuditCase) -> None:
+    report = audit_rewards([case], function="planted:nothing")
+    assert not report.passed
+    assert report.violations == ()
+    assert "pays 0 for the gold" in report.findings[0].problem
+
+
 def test_a_hang_is_stopped_and_the_rest_is_tried(planted: Path, case: AuditCase) -> None:
     with FunctionReward("planted:hangs", time_limit=0.3) as reward:
         assert reward("", case) == (None, "takes more than 0.3 s")
