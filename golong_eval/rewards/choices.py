@@ -31,7 +31,7 @@ class _Statement(NamedTuple):
     """Whether it is a whole line, or opens the first one."""
 
 
-_OPEN, _CLOSE = r"[\s([{\"'“‘「【]{0,4}", r"[\s)\]}\"'”’」】.。,，;；:：]{0,6}"
+_OPEN, _CLOSE = r"[\s([{\"'“‘「【]{0,4}", r"[\s)\]}\"'”’」】.。,，;；:：!！]{0,6}"
 _BOX = r"\\boxed ?\{ ?(?:\\(?:text|textbf|mathrm|mathbf) ?\{ ?)?\(?"
 _PHRASE = re.compile(
     r"(?:\b(?:answers?|(?:(?:most )?(?:correct|right|best|true|accurate)|chosen)"
@@ -48,7 +48,7 @@ _LETTER_IN_PARENS = re.compile(r"\( ?([A-J]) ?\)")
 _LETTER_IN_BOX = re.compile(_BOX + r"([A-Ja-j])\)?\.? ?\}")
 _LETTER_AFTER = re.compile(_OPEN + r"(?:\\text ?\{)?([A-Ja-j])(?![A-Za-z0-9_]|['’]\w)")
 _LETTER_LINE = re.compile(
-    r"[\s([{\"'“‘「【•-]{0,6}(?:(?:option|choice|statement|answer) |选项 ?)?([A-Ja-j])" + _CLOSE, re.IGNORECASE
+    r"[\s([{\"'“‘「【•#-]{0,6}(?:(?:option|choice|statement|answer) |选项 ?)?([A-Ja-j])" + _CLOSE, re.IGNORECASE
 )
 # "The answer is A dog", "the answer is I think": the letter is a word unless the sentence goes on like this.
 _GOES_ON = re.compile(r" (?:because|since|as|for|which|and|or|but|not|based|given|due|\()", re.IGNORECASE)
@@ -61,6 +61,13 @@ _LETTER_IS_RIGHT = re.compile(
     r"\(?([A-J])\)? ?(?:(?:is|would be|must be|seems|appears to be)(?: (?:clearly|therefore|thus|indeed))?"
     r" (?:the )?(?:most |only )?(?:correct|right|best|true|accurate|answer)\b"
     r"|(?:选?项)?(?:是|为)?(?:正确|对)(?![误不]))",
+    re.MULTILINE,
+)
+# A conclusion, or a correction of what was said before: "Therefore, B.", "No, A."
+_LETTER_CONCLUDES = re.compile(
+    r"(?:^|[.?!。？！,，;；…]\s{0,2})(?:(?i:therefore|thus|hence|so|no|wait|sorry|actually|rather|i mean)\b"
+    r"|所以|因此|故|不对?|应该)"
+    r"\s?[,，:：]?\s?(?:(?i:it is|it['’]s|i mean|it must be|option)\s|是|为|选)?\s?\(?([A-J])\)?(?=[.。!！,，]|\s*$)",
     re.MULTILINE,
 )
 _OPENS = re.compile(
@@ -282,6 +289,9 @@ def stated_choice(area: str) -> str | None:
     text = _readable(area)
     found = _statements(text, (_LETTER_IN_BOX,), _LETTER_IN_PARENS, _LETTER_LINE, _LETTER_AFTER)
     found += _boxed_options(text)
+    for match in _LETTER_CONCLUDES.finditer(text):
+        # From the letter on: what stands before the conclusion is said of another one.
+        found.append(_Statement(match.start(1), match.start(1), match.end(1), match[1], phrased=True))
     for match in _LETTER_IS_RIGHT.finditer(text):
         found.append(_Statement(match.start(), match.start(1), match.end(1), match[1], phrased=True))
     option = _opening(text)

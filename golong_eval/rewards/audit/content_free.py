@@ -202,8 +202,9 @@ def universal_answer(m: Material) -> list[Form]:
     if not isinstance(m.case.gold, NumberGold) or re.search(r"infty|∞|x", m.case.gold.value):
         return []
     bodies = (
-        r"\infty", r"|\infty|", r"\max(1,\infty)", r"|\log 0|", r"\frac{1}{0}", "0/0", "NaN", "inf", r"\{\}", r"\emptyset",
-        r"\int_0^{\infty} 1 dx", r"\sum_{n=1}^{\infty} 1", r"0\cdot\infty", "x", "x = x", "[0, 10^9]", r"x \geq 0",
+        r"\infty", r"|\infty|", r"\max(1,\infty)", r"|\log 0|", r"\frac{1}{0}", "0/0", "NaN", "inf", r"\{\}",
+        r"\emptyset", r"\int_0^{\infty} 1 dx", r"\sum_{n=1}^{\infty} 1", r"0\cdot\infty", "x", "x = x",
+        "[0, 10^9]", r"x \geq 0",
     )  # fmt: skip
     return [form for body in bodies for form in each((*m.both(body), *m.both(rf"\boxed{{{body}}}")), 0.0)]
 
