@@ -17,9 +17,9 @@ from golong_eval.rewards.quantities import (
     same_quantity,
     split_unit,
 )
-from golong_eval.rewards.units import FUNCTIONS
+from golong_eval.rewards.units import FUNCTIONS, STOP_WORDS
 from golong_eval.schema import NumberGold
-from golong_eval.text import HAN, boxes, clean, content_lines, fold, is_fence
+from golong_eval.text import HAN, Box, boxes, clean, content_lines, fold, is_fence
 
 __all__ = ["MathVerify"]
 
@@ -132,7 +132,7 @@ class MathVerify:
         """Return the answer that an area holds, and where it was looked for."""
         found = boxes(area)
         if found:
-            return self._attempt(found[-1].content, compare), "in the last box"
+            return self._attempt(_with_unit(found[-1], area), compare), "in the last box"
         lines = [line for line in content_lines(area) if not is_fence(line)]
         text = "\n".join(lines)
         last = None
@@ -238,6 +238,20 @@ def _part(read: _Read, *, letters: bool = False) -> tuple[str, frozenset[str]]:
 
 
 _MATHS = re.compile(r"[a-z]\\?[({]|\\[A-Za-z]")
+
+
+_BEHIND_BOX = re.compile(r"[ \t$*]{0,4}(?:\\text ?\{ ?)?([A-Za-z]{1,12}|%|[\u4e00-\u9fff]{1,2})")
+
+
+def _with_unit(box: Box, area: str) -> str:
+    """Return what is in a box, with the unit or scale word right behind it, where the number in it has none."""
+    behind = _BEHIND_BOX.match(area[box.end : box.end + 40])
+    if behind is None or behind[1].casefold() in STOP_WORDS:
+        return box.content
+    alone, together = (read_quantity(plain_math(text)) for text in (box.content, f"{box.content} {behind[1]}"))
+    if alone is None or alone.unit or alone.percent or together is None or not together.known:
+        return box.content
+    return box.content if together == alone else f"{box.content} {behind[1]}"
 
 
 def _unbulleted(text: str) -> str:

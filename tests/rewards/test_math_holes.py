@@ -213,6 +213,19 @@ def test_a_factor_is_no_unit(answer):
     assert score("math_verify", answer, answer).value == 1.0
 
 
+@pytest.mark.parametrize(
+    ("gold", "area", "value"),
+    [
+        ("3.5 million", r"It is \boxed{3.5} million.", 1.0), ("3.5万元", r"\boxed{3.5}万", 1.0),
+        ("12%", r"\boxed{12}%", 1.0), ("5 km", r"\boxed{5} m", 0.0), ("5 km", r"\boxed{5} km", 1.0),
+        ("5 km", r"\boxed{5} in total", 1.0), ("5", r"\boxed{5} million", 0.0),
+        ("5 km", r"$\boxed{5}$ $\text{m}$", 0.0), ("42", r"\boxed{42} is the answer", 1.0),
+    ],
+)  # fmt: skip
+def test_the_unit_behind_a_box_belongs_to_it(gold, area, value):
+    assert score("math_verify", area, gold).value == value
+
+
 @pytest.mark.parametrize(("gold", "area"), [(gold, area) for gold, areas in WRONG for area in areas])
 def test_wrong(gold, area):
     result = score("math_verify", area, gold)
