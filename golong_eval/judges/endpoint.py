@@ -180,6 +180,7 @@ def check_least(settings: object, **least: float) -> None:
     Traceback (most recent call last):
         ...
     golong_eval.errors.ConfigError: retries=0 is below 1
+    hint: leave retries out, or give a larger one
     """
     for key, low in least.items():
         value = getattr(settings, key)
