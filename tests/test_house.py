@@ -18,7 +18,7 @@ PACKAGE = Path(golong_eval.__file__).parent
 # A module may import from its own package and from the floors above its own in this list.
 FLOORS = [
     {"errors"},
-    {"text", "_optional", "_content"},
+    {"text", "_optional", "_content", "_forks"},
     {"schema", "faults"},
     {"rewards", "statistics", "advantages"},
     {"tasks"},

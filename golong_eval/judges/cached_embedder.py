@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import sqlite3
 import tempfile
-import threading
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from golong_eval._forks import fork_safe_lock
 from golong_eval.errors import JudgeError, StorageError
 from golong_eval.judges.embeddings import as_vectors
 from golong_eval.judges.endpoint import check_least
@@ -23,11 +22,9 @@ __all__ = ["CachedEmbedder"]
 _FORMAT = 0x676C6501  # stands in the header of the file: whose it is, and the version of its format
 _TIMEOUT = 60.0  # seconds to wait for other processes that write
 
-_lock = threading.RLock()  # over the memory and the files of all caches, but not over the embedder's work
-
-if hasattr(os, "register_at_fork"):
-    # A fork while another thread is inside SQLite would leave the child SQLite's own locks, held for ever.
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+# Over the memory and the files of all caches, but not over the embedder's work. A fork waits for it: SQLite has locks
+# of its own, which would stay held in the child.
+_lock = fork_safe_lock()
 
 
 class CachedEmbedder:

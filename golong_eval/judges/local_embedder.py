@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
 from array import array
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from golong_eval._forks import fork_safe_lock
 from golong_eval._optional import require
 from golong_eval.errors import JudgeError, ModelError
 from golong_eval.judges.embeddings import as_vectors, embedder_name, encodable
@@ -25,11 +24,8 @@ __all__ = ["LocalEmbedder"]
 _SUFFIXES = {".json", ".safetensors", ".bin", ".txt", ".model", ".jinja"}
 _EXPORTS = {"onnx", "openvino"}  # the same model in forms that are not loaded here
 
-_lock = threading.RLock()  # over loading and encoding: a fast tokenizer serves one thread at a time
+_lock = fork_safe_lock()  # over loading and encoding: a fast tokenizer serves one thread at a time
 _loaded: dict[tuple[Path, str, str | None], Any] = {}
-
-if hasattr(os, "register_at_fork"):  # a fork waits for other threads' work, and the child finds the lock free
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 @dataclass(eq=False)

@@ -30,7 +30,7 @@ def chance_level(metric: str, gold: Gold, candidates: int | None = None, variant
     - ``pairwise_accuracy``: 1/2; with a single gold item, which is scored by exact match, 0.
     - ``math_verify``: 1 / N where N equally likely results are given, else 0.
     - ``exact_match``: 0.
-    - ``iou``, ``rouge_l``: None. Text without content earns something that no formula tells: stop words 0.2 to 0.35 in
+    - ``iou``, ``rouge_l``: None. Text without content earns something that no formula tells: stop words 0.2 to 0.3 in
       ROUGE-L, a column of guessed counts or of all labels a little of a table.
 
     Args:

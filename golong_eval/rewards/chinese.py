@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from golong_eval._forks import fork_safe_lock
 from golong_eval._optional import require
-from golong_eval.rewards.forks import fork_safe_lock
 
 __all__ = ["SEGMENTER", "Segmenter"]
 

@@ -10,8 +10,8 @@ import importlib
 from dataclasses import dataclass
 from functools import cache
 
+from golong_eval._forks import fork_safe_lock
 from golong_eval.errors import UnknownNameError
-from golong_eval.rewards.forks import fork_safe_lock
 from golong_eval.rewards.outcome import ScorerClass
 from golong_eval.schema import (
     Frozen,

@@ -114,7 +114,7 @@ class OverlongPenalty:
         over = (self.max_tokens - self.buffer - tokens) / self.buffer
         return self.weight * max(-1.0, min(0.0, over))
 
-    def __call__(self, result: RewardResult, response: str, tokens: int | None) -> float:  # noqa: ARG002
+    def __call__(self, result: RewardResult, response: str, tokens: int | None) -> float:  # noqa: ARG002  # of the protocol
         """Return the penalty of one response."""
         if tokens is None:
             raise ConfigError("the overlong penalty needs the length of the response", "give tokens=")
@@ -142,7 +142,7 @@ class FormatBonus:
         if self.weight < 0:
             raise ConfigError(f"a format bonus of {self.weight}", "give a weight of at least 0")
 
-    def __call__(self, result: RewardResult, response: str, tokens: int | None) -> float:  # noqa: ARG002
+    def __call__(self, result: RewardResult, response: str, tokens: int | None) -> float:  # noqa: ARG002  # of the protocol
         """Return the bonus of one response."""
         thinking, closed, shown = response.partition(CLOSE_THINK)
         in_form = (
@@ -161,9 +161,10 @@ class RepetitionGate:
     """0 for a response that goes in a loop somewhere, else 1. Read is all of it, thinking included.
 
     The response is cut into windows of `window` bytes; in a window that zlib shrinks below `ratio` of its size, nearly
-    everything was said before, to the letter. English prose shrinks to about 0.45, a list of labels to about 0.2, one
-    sentence said of two hundred documents ("Document D17: not mentioned.") to about 0.05, a sentence said again and
-    again to 0.02, a paragraph of three hundred characters to 0.035. A loop shorter than about a window goes unseen;
+    everything was said before, to the letter. English prose shrinks to about 0.4, a numbered list of labels to 0.3, one
+    sentence said of two hundred documents ("Document D17: the term is not mentioned in this document.") to 0.05, a
+    sentence said again and again to 0.02, a paragraph of three hundred characters to 0.035.
+    A loop shorter than about a window goes unseen;
     hundreds of equal rows of a table are one. Takes time linear in the response.
 
     >>> gate = RepetitionGate()
@@ -190,6 +191,6 @@ class RepetitionGate:
         windows = (data[start : start + self.window] for start in starts)
         return any(len(part) >= 512 and len(zlib.compress(part, 1)) < self.ratio * len(part) for part in windows)
 
-    def __call__(self, result: RewardResult, response: str, tokens: int | None) -> float:  # noqa: ARG002
+    def __call__(self, result: RewardResult, response: str, tokens: int | None) -> float:  # noqa: ARG002  # of the protocol
         """Return the gate of one response."""
         return float(not self.shut(response))

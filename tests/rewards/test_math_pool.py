@@ -347,15 +347,6 @@ def test_the_process_ends_with_its_parent():
         pytest.fail("the child outlived its parent")
 
 
-def test_memory_is_limited(pool):
-    assert pool.compare(EQUAL).outcome == "equal"
-    pool.seconds = 1
-    # A number of 10^9 digits and more: refused by the limit of the child, or stopped.
-    verdict = pool.compare(Comparison("7", "(10^{9})! + 10^{10^{10}}"))
-    assert verdict.outcome in ("failed", "answer_unread", "different")
-    assert pool.compare(Comparison("7", "2+5")).outcome == "equal"
-
-
 def test_a_process_out_of_memory_is_replaced(pool, monkeypatch):
     real, replies = MathChild._receive, []
 

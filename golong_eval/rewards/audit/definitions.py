@@ -1,7 +1,7 @@
 """What each metric's definition pays for an answer: written from the contract a second time, apart from the rewards.
 
 The strict definitions, which are what a training reward ought to pay. Where a reward pays more, it has a hole. Shared
-with the rewards are only ROUGE-L's tokens and the folding of case and width.
+with the rewards are only ROUGE-L's tokens, rapidfuzz's common subsequence, and the folding of case and width.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
+
+from rapidfuzz.distance import LCSseq
 
 from golong_eval.rewards.rouge_l import tokens
 from golong_eval.schema import Cell
@@ -100,19 +102,7 @@ def text_value(text: str, references: Sequence[str]) -> float:
     best = 0.0
     for reference in references:
         words = tokens(reference, segment=segment)
-        common = _common(words, answer)
+        common = LCSseq.similarity(words, answer)
         if common:
             best = max(best, 2 * common / (len(answer) + len(words)))
     return best
-
-
-def _common(first: Sequence[str], second: Sequence[str]) -> int:
-    """Return the length of the longest common subsequence (bit-parallel: Hyyrö, 2004)."""
-    places: dict[str, int] = {}
-    for at, word in enumerate(first):
-        places[word] = places.get(word, 0) | 1 << at
-    full = left = (1 << len(first)) - 1
-    for word in second:
-        met = left & places.get(word, 0)
-        left = ((left + met) | (left - met)) & full
-    return len(first) - left.bit_count()
