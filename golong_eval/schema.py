@@ -282,8 +282,16 @@ class Generation(Frozen):
     completion_tokens: int = 0
     cached_tokens: int | None = None
     """Prompt tokens served from a prefix cache, where the engine tells."""
+    reasoning_tokens: int | None = None
+    """Of the completion's tokens, those spent on thinking, where the engine tells."""
     context_cut: bool = False
     """The documents were truncated to fit the model."""
+    cut_tokens: int = 0
+    """Tokens of the documents that the cut took out."""
+    seconds: float | None = None
+    """From when the engine took the request up to its answer, where the engine tells; with retries."""
+    from_cache: bool = False
+    """The answer was taken from the response cache."""
     error: str | None = None
     prompt_hash: str | None = None
     """SHA-256 of the prompt's text; the harness fills it in."""

@@ -12,7 +12,10 @@ from golong_eval.errors import ModelError, UnknownNameError
 __all__ = ["ENGINES", "embedded_model", "open_engine", "resolve_engine"]
 
 ENGINES = {
+    "vllm": "golong_eval.engines.vllm:VLLMEngine",
+    "openai": "golong_eval.engines.openai:OpenAIEngine",
     "transformers": "golong_eval.engines.transformers:TransformersEngine",
+    "ray": "golong_eval.engines.ray:RayEngine",
     "scripted": "golong_eval.engines.scripted:ScriptedEngine",
 }
 """Name -> ``module:class``. The class has ``open(model, settings)`` and is an `Engine`."""

@@ -15,9 +15,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from pydantic import Field
+
+from golong_eval.engines.arguments import read_arguments
 from golong_eval.engines.base import EngineSettings, GenerationRequest
 from golong_eval.errors import ConfigError, DataError
-from golong_eval.schema import Generation
+from golong_eval.schema import Frozen, Generation
 
 __all__ = ["SCRIPTS", "ScriptedEngine"]
 
@@ -25,6 +28,12 @@ SCRIPTS = ("gold", "empty", "wrong")
 """Scripts that need no file. ``gold`` is handed in by the harness, which knows the golds."""
 
 Script = Callable[[GenerationRequest], str]
+
+
+class _Arguments(Frozen):
+    delay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    fail: float = Field(default=0.0, ge=0, le=1)
+    truncate: int | None = Field(default=None, ge=1)
 
 
 class ScriptedEngine:
@@ -41,6 +50,7 @@ class ScriptedEngine:
     name = "scripted"
     max_length: int | None = None
     thinks = False
+    native_n = False
 
     def __init__(
         self,
@@ -70,28 +80,16 @@ class ScriptedEngine:
             ConfigError: The script or an argument is unknown.
             DataError: The file is malformed.
         """
-        unknown = set(settings.args) - {"delay", "fail", "truncate"}
-        if unknown:
-            raise ConfigError(
-                f"the scripted engine has no argument {min(unknown)!r}", "use --engine-arg delay=, fail= or truncate="
-            )
-        try:
-            options = {key: float(settings.args.get(key, 0)) for key in ("delay", "fail")}
-            truncate = int(settings.args["truncate"]) if "truncate" in settings.args else None
-        except ValueError as error:
-            raise ConfigError(
-                f"an argument of the scripted engine is no number ({error})", "for instance delay=0.1"
-            ) from error
-        if options["delay"] < 0 or not 0 <= options["fail"] <= 1 or (truncate is not None and truncate < 1):
-            raise ConfigError(
-                "an argument of the scripted engine is out of range",
-                "delay is 0 or more seconds, fail a share from 0 to 1, truncate 1 or more characters",
-            )
-        return cls(_script(model, gold), name=model, truncate=truncate, **options)
+        options = read_arguments(_Arguments, cls.name, settings.args)
+        return cls(_script(model, gold), name=model, delay=options.delay, fail=options.fail, truncate=options.truncate)
 
     def describe(self) -> dict[str, str | int | float | bool | None]:
         """Return the script's name and options."""
         return {"script": self._label, "delay": self._delay, "fail": self._fail, "truncate": self._truncate}
+
+    def over_length(self, request: GenerationRequest) -> str | None:  # noqa: ARG002 - the protocol's
+        """Return None: a script takes any prompt."""
+        return None
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
         """Yield the scripted answers in order. Token counts are counts of characters."""

@@ -248,10 +248,14 @@ class _Fixed:
     name = "fixed"
     max_length = None
     thinks = False
+    native_n = False
     closed = False
 
     def describe(self) -> dict[str, str]:
         return {"version": "1"}
+
+    def over_length(self, request: GenerationRequest) -> str | None:
+        return None
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
         for request in requests:

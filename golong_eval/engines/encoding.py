@@ -1,0 +1,166 @@
+"""From a prompt to the tokens that a local model reads: chat template, special tokens, and the context policy.
+
+Shared by the engines that tokenise themselves, so that a prompt is the same tokens in each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from golong_eval.engines.base import EngineSettings, GenerationRequest
+from golong_eval.schema import Generation
+from golong_eval.text import CLOSE_THINK, OPEN_THINK
+
+__all__ = ["Encoded", "PromptEncoder", "failed"]
+
+_TEMPLATE_BYTES = 2_048
+"""More than a chat template adds to a prompt, in bytes; one that adds more is still counted exactly."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A request with the tokens of its prompt.
+
+    Attributes:
+        request: The request.
+        ids: Tokens of the prompt in the chat template.
+        cut_tokens: Tokens of the documents that were cut out to fit the model.
+        opened_thinking: The chat template opened the thinking, so an answer starts inside of it.
+    """
+
+    request: GenerationRequest
+    ids: list[int]
+    cut_tokens: int
+    opened_thinking: bool
+
+
+class Rendered(NamedTuple):
+    """A rendered prompt: the chat template's opening, the prompt in its parts, the template's closing."""
+
+    opening: str
+    before: str
+    documents: str
+    after: str
+    closing: str
+
+
+class PromptEncoder:
+    """Turns prompts into tokens.
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+        settings: Thinking, context policy.
+        max_length: Tokens of prompt and answer that the model takes; None where that is unknown.
+    """
+
+    def __init__(self, tokenizer: Any, settings: EngineSettings, max_length: int | None) -> None:
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self._settings = settings
+        self.thinks = bool(tokenizer.chat_template) and any(
+            mark in str(tokenizer.chat_template) for mark in (OPEN_THINK, "enable_thinking")
+        )
+
+    def over_length(self, request: GenerationRequest) -> str | None:
+        """Say why a request does not fit the model; None if it fits."""
+        if self.max_length is None:
+            return None
+        text = request.prompt.text
+        # No token is shorter than a byte, so most prompts need no counting. (One of SentencePiece's may stand
+        # before the first word for no byte at all; the margin has room for it.)
+        if len(text.encode("utf-8", "replace")) + _TEMPLATE_BYTES + request.max_tokens <= self.max_length:
+            return None
+        tokens = len(self._whole(request)[0])
+        if tokens + request.max_tokens <= self.max_length:
+            return None
+        return _too_long(tokens, request.max_tokens, self.max_length)
+
+    def encode(self, request: GenerationRequest) -> Encoded | list[Generation]:
+        """Return a request's tokens; where it does not fit, by the context policy, cut or as failures."""
+        ids, parts, literal = self._whole(request)
+        opened_thinking = parts.closing.rfind(OPEN_THINK) > parts.closing.rfind(CLOSE_THINK)
+        room = None if self.max_length is None else self.max_length - request.max_tokens
+        if room is None or len(ids) <= room:
+            return Encoded(request, ids, 0, opened_thinking)
+        assert self.max_length is not None
+        if self._settings.context_policy != "truncate":
+            reason = _too_long(len(ids), request.max_tokens, self.max_length)
+            return failed(request, reason, prompt_tokens=len(ids), over_length=True)
+        first = self._tokens(parts.opening, first=True) + self._tokens(parts.before, literal=literal)
+        middle = self._tokens(parts.documents, literal=literal)
+        last = self._tokens(parts.after, literal=literal) + self._tokens(parts.closing)
+        left = room - len(first) - len(last)
+        if left < 1:
+            reason = (
+                f"question and answer budget take {len(first) + len(last) + request.max_tokens} tokens, "
+                f"more than the model's {self.max_length}"
+            )
+            return failed(request, reason, prompt_tokens=len(ids), over_length=True)
+        kept = middle[: (left + 1) // 2] + (middle[-(left // 2) :] if left > 1 else [])
+        return Encoded(request, first + kept + last, len(middle) - len(kept), opened_thinking)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return an answer's text. Thinking tags are special tokens in some tokenizers and stay; other special go."""
+        tokenizer = self.tokenizer
+        hidden = set(tokenizer.all_special_ids) - set(tokenizer.convert_tokens_to_ids([OPEN_THINK, CLOSE_THINK]))
+        text: str = tokenizer.decode([token for token in tokens if token not in hidden], skip_special_tokens=False)
+        return text
+
+    def rendered(self, request: GenerationRequest) -> Rendered:
+        """Return the prompt with the chat template applied, in parts."""
+        prompt = request.prompt
+        if not self.tokenizer.chat_template:
+            return Rendered("", prompt.before, prompt.documents, prompt.after, "")
+        thinking = self._settings.thinking
+        flags = {} if thinking == "auto" else {"enable_thinking": thinking == "on"}
+        rendered: str = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt.text}], tokenize=False, add_generation_prompt=True, **flags
+        )
+        # A template may trim its content; what lies between the ends stays as it is.
+        content = prompt.text.strip()
+        start = rendered.find(content)
+        if start < 0:
+            return Rendered(rendered, "", "", "", "")
+        head, tail = prompt.before.lstrip(), prompt.after.rstrip()
+        documents = content.removeprefix(head).removesuffix(tail)
+        return Rendered(rendered[:start], head, documents, tail, rendered[start + len(content) :])
+
+    def _whole(self, request: GenerationRequest) -> tuple[list[int], Rendered, bool]:
+        """Return the tokens of the whole prompt, its parts, and whether it spells special tokens."""
+        parts = self.rendered(request)
+        # Real text may hold <|im_end|> and the like: there it is text, and must not end the turn.
+        literal = any(token in request.prompt.text for token in self.tokenizer.all_special_tokens)
+        if literal:
+            own = self._tokens(parts.before + parts.documents + parts.after, literal=True)
+            return [*self._tokens(parts.opening, first=True), *own, *self._tokens(parts.closing)], parts, True
+        return self._tokens("".join(parts), first=True), parts, False
+
+    def _tokens(self, text: str, *, first: bool = False, literal: bool = False) -> list[int]:
+        # A chat template writes its own special tokens; without one the tokenizer adds them, once, at the start.
+        special = first and not self.tokenizer.chat_template
+        ids: list[int] = self.tokenizer(text, add_special_tokens=special, split_special_tokens=literal)["input_ids"]
+        return ids
+
+
+def failed(
+    request: GenerationRequest, error: str, *, prompt_tokens: int = 0, over_length: bool = False
+) -> list[Generation]:
+    """Return a request's repeats, each without an answer and with the reason."""
+    return [
+        Generation(
+            sample_id=request.sample_id,
+            repeat=repeat,
+            text=None,
+            finish_reason="error",
+            error=error,
+            over_length=over_length,
+            prompt_tokens=prompt_tokens,
+        )
+        for repeat in range(request.repeat, request.repeat + request.n)
+    ]
+
+
+def _too_long(tokens: int, max_tokens: int, max_length: int) -> str:
+    return f"the prompt's {tokens} tokens and an answer of {max_tokens} do not fit the model's {max_length}"
