@@ -282,6 +282,8 @@ class Generation(Frozen):
     completion_tokens: int = 0
     cached_tokens: int | None = None
     """Prompt tokens served from a prefix cache, where the engine tells."""
+    prompt_shared: bool = False
+    """The prompt went out once for several repeats and is counted with another; the harness fills it in."""
     reasoning_tokens: int | None = None
     """Of the completion's tokens, those spent on thinking, where the engine tells."""
     context_cut: bool = False

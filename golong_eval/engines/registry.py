@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 from golong_eval._content import content_path
 from golong_eval.engines.base import Engine, EngineSettings
-from golong_eval.errors import ModelError, UnknownNameError
+from golong_eval.errors import ConfigError, ModelError, UnknownNameError
 
-__all__ = ["ENGINES", "embedded_model", "open_engine", "resolve_engine"]
+__all__ = ["ENGINES", "OPERATIONAL", "embedded_model", "open_engine", "resolve_engine"]
 
 ENGINES = {
     "vllm": "golong_eval.engines.vllm:VLLMEngine",
@@ -20,36 +22,70 @@ ENGINES = {
 }
 """Name -> ``module:class``. The class has ``open(model, settings)`` and is an `Engine`."""
 
+_ASKS_SERVERS = ("openai", "ray")
+
+OPERATIONAL = {
+    "vllm": frozenset({"data_parallel", "in_flight", "gpu_memory_utilization"}),
+    "openai": frozenset({"timeout", "deadline", "retries"}),
+    "transformers": frozenset({"batch_size", "batch_tokens", "device"}),
+    "ray": frozenset({"timeout", "deadline", "retries", "workers", "batch_size"}),
+    "scripted": frozenset({"delay", "fail"}),
+}
+"""Arguments of engines that say how answers are fetched and not what is asked: a resumed run may change them."""
+
 
 def embedded_model() -> str:
     """Return the folder of the checkpoint that ships with golong-eval."""
     return str(content_path("training/embedded/checkpoint"))
 
 
-def resolve_engine(engine: str, model: str) -> tuple[str, str]:
+def resolve_engine(engine: str, model: str, base_urls: Sequence[str] = ()) -> tuple[str, str]:
     """Choose the engine for a model.
+
+    ``auto`` takes ``openai`` where a server is named; vLLM where it is installed and sees a GPU; else transformers.
 
     Args:
         engine: A name in `ENGINES`, or ``auto``.
         model: What ``--model`` names.
+        base_urls: Servers, if the user named some.
 
     Returns:
         The engine's name, and why.
 
     Raises:
         UnknownNameError: No engine has that name.
+        ConfigError: Servers are named for an engine that asks none.
         ModelError: ``auto``, and the model looks like a path where nothing is.
     """
+    if engine != "auto" and engine not in ENGINES:
+        raise UnknownNameError("engine", engine, [*ENGINES, "auto"])
+    if base_urls and engine not in ("auto", *_ASKS_SERVERS):
+        raise ConfigError(
+            f"--base-url names a server, and the engine {engine} asks none",
+            f"leave it out, or use --engine {_ASKS_SERVERS[0]}",
+        )
     if engine != "auto":
-        if engine not in ENGINES:
-            raise UnknownNameError("engine", engine, [*ENGINES, "auto"])
         return engine, "as asked"
+    if base_urls:
+        return "openai", f"{model} is served at {base_urls[0]}"
+    local, why = _local_engine()
     if Path(model).is_dir():
-        return "transformers", f"{model} is a folder with a checkpoint"
+        return local, f"{model} is a folder with a checkpoint; {why}"
     looks_local = model.startswith((".", "/", "~")) or model.count("/") != 1
     if looks_local:
         raise ModelError(f"no checkpoint folder at {model}", "give a folder, or a hub name such as org/model")
-    return "transformers", f"{model} is taken as a hub name"
+    return local, f"{model} is taken as a hub name; {why}"
+
+
+def _local_engine() -> tuple[str, str]:
+    """Return the engine for a checkpoint on this machine, and why."""
+    if importlib.util.find_spec("vllm") is None:
+        return "transformers", "vLLM is not installed"
+    import torch
+
+    if not torch.cuda.is_available():
+        return "transformers", "vLLM is installed, but no GPU is seen (--engine vllm runs it without one)"
+    return "vllm", f"vLLM is installed and sees {torch.cuda.get_device_name()}"
 
 
 def open_engine(engine: str, model: str, settings: EngineSettings) -> Engine:
@@ -60,7 +96,7 @@ def open_engine(engine: str, model: str, settings: EngineSettings) -> Engine:
         MissingExtraError: Its packages are not installed.
         ModelError: The checkpoint is missing or corrupt.
     """
-    name, _ = resolve_engine(engine, model)
+    name, _ = resolve_engine(engine, model, settings.base_urls)
     module, _, attribute = ENGINES[name].partition(":")
     opened: Engine = getattr(importlib.import_module(module), attribute).open(model, settings)
     return opened

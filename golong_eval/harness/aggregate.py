@@ -6,16 +6,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from golong_eval.harness.records import Key
 from golong_eval.harness.results import TaskResult
 from golong_eval.rewards import chance_level
 from golong_eval.schema import Generation, RewardResult, Sample, sha256_text
 from golong_eval.statistics import mean_interval
 from golong_eval.tasks import ContextMode, TaskSpec, samples_hash
 
-__all__ = ["Key", "aggregate_task", "cluster_of"]
-
-Key = tuple[str, int]
-"""Sample id and repeat."""
+__all__ = ["aggregate_task", "cluster_of"]
 
 _BINARY = frozenset({"exact_match", "accuracy", "math_verify"})
 _NAMES_DOCUMENTS = frozenset({"f1", "sub_em"})

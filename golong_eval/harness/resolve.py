@@ -15,11 +15,11 @@ from golong_eval.engines import embedded_model, resolve_engine
 from golong_eval.engines.scripted import SCRIPTS
 from golong_eval.errors import ConfigError, ModelError, ResumeError
 from golong_eval.harness.run_folder import RunFolder
-from golong_eval.harness.settings import RunSettings
+from golong_eval.harness.settings import RunSettings, is_operational
 from golong_eval.harness.sources import Sources, resolve_sources
 from golong_eval.tasks import MIN_LENGTH, Catalogue, TaskSpec, load_catalogue, parse_length
 
-__all__ = ["ResolvedRun", "open_run", "positions_of", "resolve_run"]
+__all__ = ["ResolvedRun", "open_run", "read_config", "resolve_run"]
 
 THINKING_TOKENS = 4_096
 """Added to a task's answer budget when the model will think and no budget is named."""
@@ -62,18 +62,40 @@ class ResolvedRun:
             spec: The task.
             thinks: Whether the model thinks unless told not to.
         """
-        if self.settings.max_tokens is not None:
-            return self.settings.max_tokens
-        thinking = self.settings.thinking == "on" or (self.settings.thinking == "auto" and thinks)
+        settings = self.settings
+        if settings.max_tokens is not None:
+            return settings.max_tokens
+        if settings.thinking_budget is not None:
+            return spec.max_tokens + settings.thinking_budget
+        thinking = settings.thinking == "on" or (settings.thinking == "auto" and thinks)
         return spec.max_tokens + (THINKING_TOKENS if thinking else 0)
 
+    def stated_length(self) -> int | None:
+        """Return the tokens of prompt and answer that the checkpoint's configuration and the settings allow.
+
+        None where neither states any.
+
+        Raises:
+            ConfigError: The rotary scaling does not suit the checkpoint, or makes fewer than ``max_model_len``.
+        """
+        limit, scaling = self.settings.max_model_len, self.settings.rope_scaling
+        config = read_config(self.model)
+        if config is None:
+            return limit
+        if scaling is not None:
+            scaling.overrides(config, limit)
+            return limit or scaling.length(config)
+        nested = config.get("text_config") or {}
+        positions = config.get("max_position_embeddings", nested.get("max_position_embeddings"))
+        return min((size for size in (positions, limit) if isinstance(size, int)), default=None)
+
     def check_length(self, max_length: int | None, *, thinks: bool = False) -> None:
-        """Check that built prompts and their answers fit the model.
+        """Check that built prompts and their answers fit the model, where the context policy is to refuse.
 
         Raises:
             ModelError: They don't; says which length does.
         """
-        if not self.sources.built or max_length is None:
+        if not self.sources.built or max_length is None or self.settings.context_policy != "refuse":
             return
         budget = max(self.budget(self.catalogue.specs[task], thinks=thinks) for task in self.sources.built)
         room = max_length - budget - _TEMPLATE_TOKENS
@@ -85,15 +107,16 @@ class ResolvedRun:
             )
 
 
-def positions_of(model: str) -> int | None:
-    """Return the positions that a checkpoint folder's ``config.json`` states, or None where it states none."""
+def read_config(model: str) -> dict[str, Any] | None:
+    """Return the ``config.json`` of a checkpoint folder; None for a hub name or a script.
+
+    A broken one is None too: it is told when the checkpoint is loaded.
+    """
     try:
         config = json.loads((Path(model) / "config.json").read_bytes())
     except (OSError, ValueError):
-        return None  # a hub name, or a script; a broken checkpoint is told when it is loaded
-    nested = config.get("text_config") or {}
-    positions = config.get("max_position_embeddings", nested.get("max_position_embeddings"))
-    return positions if isinstance(positions, int) else None
+        return None
+    return config if isinstance(config, dict) else None
 
 
 def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> ResolvedRun:
@@ -108,11 +131,20 @@ def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> Re
     """
     scripted = settings.engine == "scripted"
     model = settings.model or (SCRIPTS[0] if scripted else embedded_model())
-    engine, reason = (given_engine, "as given") if given_engine else resolve_engine(settings.engine, model)
+    engine, reason = (
+        (given_engine, "as given") if given_engine else resolve_engine(settings.engine, model, settings.base_url)
+    )
     catalogue = load_catalogue(settings.include)
     sources = resolve_sources(settings, catalogue)
-    tokenizer = settings.tokenizer or ("embedded" if scripted or given_engine or settings.model is None else model)
-    identity = settings.masked() | {
+    # What no folder is named for is counted by the tokenizer that is always there, and the samples say by which.
+    own = (
+        settings.model is not None
+        and not scripted
+        and not given_engine
+        and (engine != "openai" or Path(model).is_dir())
+    )
+    tokenizer = settings.tokenizer or (model if own else "embedded")
+    identity = _asked(settings, engine) | {
         "engine": engine,
         "model": "embedded" if settings.model is None and not scripted else model,
         "golong_eval": __version__,
@@ -164,7 +196,12 @@ def open_run(run: ResolvedRun) -> RunFolder:
         attempt += 1
         path = output / run.model_name / f"{name}.{attempt:03d}"
     folder = RunFolder(path)
-    folder.write_json("config.json", {"settings": run.identity, "started": now.isoformat(timespec="seconds")})
+    config = {
+        "settings": run.identity,
+        "model_name": run.model_name,
+        "started": now.isoformat(timespec="seconds"),
+    }
+    folder.write_json("config.json", config | {"operation": _operation(run.settings, run.engine)})
     return folder
 
 
@@ -212,8 +249,28 @@ def _differing(stored: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
 
 
 def _slug(model: str) -> str:
-    name = re.sub(r"[^\w.-]+", "-", model.rstrip("/").rpartition("/")[2]).strip("-.")
-    return name or "model"
+    folder, _, name = model.rstrip("/").rpartition("/")
+    if re.fullmatch(r"checkpoint-[0-9]+", name):  # of a training, whose folder has the telling name
+        name = f"{folder.rpartition('/')[2]}-{name}"
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "model"
+
+
+def _asked(settings: RunSettings, engine: str) -> dict[str, Any]:
+    """Return the settings that say what a run asks, and of whom: two runs that share them are one."""
+    values = {key: value for key, value in settings.masked().items() if not is_operational(key, engine)}
+    values["engine_args"] = {
+        key: value for key, value in values["engine_args"].items() if not is_operational(f"engine_args.{key}", engine)
+    }
+    return values
+
+
+def _operation(settings: RunSettings, engine: str) -> dict[str, Any]:
+    """Return the other settings: recorded, never compared."""
+    values = settings.masked()
+    arguments = values.pop("engine_args")
+    return {key: value for key, value in values.items() if is_operational(key, engine)} | {
+        "engine_args": {key: value for key, value in arguments.items() if is_operational(f"engine_args.{key}", engine)}
+    }
 
 
 def _fingerprint(path: Path) -> str | None:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from golong_eval.schema import Frozen
 
-__all__ = ["Results", "TaskResult"]
+__all__ = ["Results", "TaskResult", "Usage"]
 
 
 class TaskResult(Frozen):
@@ -50,6 +50,20 @@ class TaskResult(Frozen):
     """Answers by status."""
 
 
+class Usage(Frozen):
+    """Tokens of a run's answers, as its engine counted them; what came from the response cache is left out."""
+
+    prompt_tokens: int = 0
+    """Of prompts; one that several repeats shared is counted once."""
+    cached_tokens: int = 0
+    """Of these, served from a prefix cache, where the engine tells."""
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Of these, thinking, where the engine tells."""
+    from_cache: int = 0
+    """Answers that the response cache had."""
+
+
 class Results(Frozen):
     """The results of a run."""
 
@@ -66,6 +80,11 @@ class Results(Frozen):
     tasks: tuple[TaskResult, ...]
     failures: int = 0
     """Answers without a score."""
+    stopped: str | None = None
+    """Why the run ended before all was asked: the limit that it reached."""
+    shard: str | None = None
+    """``i/n`` where this is one part of a run."""
+    usage: Usage = Usage()
     dropped: dict[str, str] = Field(default_factory=dict)
     """Per task, what the builder could not make and why."""
 

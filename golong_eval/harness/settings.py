@@ -6,16 +6,17 @@ import re
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
-from golong_eval.engines import Thinking
+from golong_eval.engines import OPERATIONAL, ContextPolicy, RopeScaling, Thinking
 from golong_eval.errors import ConfigError
 from golong_eval.faults import explain
 from golong_eval.schema import Frozen
 from golong_eval.tasks import ContextMode
 
-__all__ = ["RunSettings"]
+__all__ = ["RunSettings", "is_operational"]
 
+_HOW_NOT_WHAT = frozenset({"base_url", "api_key_env", "concurrency", "token_limit", "cost_limit", "price", "cache"})
 _SECRET = re.compile(r"key|token$|secret|password|authorization", re.IGNORECASE)
 
 
@@ -33,25 +34,48 @@ class RunSettings(Frozen):
     tokenizer: str | None = None
     """Tokenizer that counts them; None is the model's own."""
     context: ContextMode = "full"
+    context_policy: ContextPolicy = "refuse"
+    """What to do with prompts that do not fit the model."""
+    max_model_len: int | None = Field(default=None, ge=1)
+    """Tokens of prompt and answer together; None is what the checkpoint or the server says."""
+    rope_scaling: RopeScaling | None = None
     engine: str = "auto"
-    engine_args: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    engine_args: dict[str, JsonValue] = Field(default_factory=dict)
+    base_url: tuple[str, ...] = ()
+    """Addresses of OpenAI-compatible servers."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds their key."""
+    concurrency: int | None = Field(default=None, ge=1)
+    """Most requests at once; None is the engine's own choice."""
     limit: int | None = Field(default=None, ge=1)
     """Samples of each task; None is 20 for built tasks and all for files."""
     repeats: int = Field(default=1, ge=1)
     """Answers to each sample."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     thinking: Thinking = "auto"
+    thinking_budget: int | None = Field(default=None, ge=1)
+    """Tokens for thinking, added to a task's own budget; engines that can end the thinking there."""
     temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int | None = Field(default=None, ge=1)
-    """Budget of an answer; None is the task's own."""
+    """Budget of an answer with its thinking; None is the task's own, and what is added for thinking."""
+    token_limit: int | None = Field(default=None, ge=1)
+    """Tokens, of prompts and answers, after which no more is asked; a run that stops there can be resumed."""
+    cost_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The same in money, by `price`."""
+    price: tuple[float, float] | None = None
+    """Price of a million prompt tokens, and of a million answer tokens."""
+    cache: str | None = None
+    """File of the response cache; None is no cache."""
+    shard: str | None = Field(default=None, pattern=r"^[1-9][0-9]*/[1-9][0-9]*$")
+    """``i/n``: only the i-th of n parts; see `golong_eval.harness.merge_runs`."""
     trust_remote_code: bool = False
     include: tuple[str, ...] = ()
     """Folders with tasks of the user's own."""
     output_dir: str = "runs"
     resume: bool = False
 
-    @field_validator("tasks", "include", mode="before")
+    @field_validator("tasks", "include", "base_url", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Take ``"t1,t3"`` for ``("t1", "t3")``."""
@@ -66,7 +90,7 @@ class RunSettings(Frozen):
     def _length_as_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
-    @field_validator("model", "documents", "tokenizer", "output_dir", mode="before")
+    @field_validator("model", "documents", "tokenizer", "output_dir", "cache", mode="before")
     @classmethod
     def _path_as_text(cls, value: object) -> object:
         return str(value) if isinstance(value, Path) else value
@@ -77,7 +101,25 @@ class RunSettings(Frozen):
             raise ValueError("tasks: name at least one")
         if self.repeats > 1 and self.temperature == 0:
             raise ValueError("repeats: greedy decoding gives the same answer each time; set a temperature, such as 0.7")
+        if self.cost_limit is not None and self.price is None:
+            raise ValueError(
+                "cost_limit: needs the price of a million prompt and answer tokens, such as price 0.15,0.6"
+            )
+        if self.price is not None and not all(0 <= part < float("inf") for part in self.price):
+            raise ValueError("price: two numbers of 0 or more")
+        if self.thinking_budget is not None and self.thinking == "off":
+            raise ValueError("thinking_budget: there is none to give with thinking off")
+        if self.shard is not None and self.shard_of[0] >= self.shard_of[1]:
+            raise ValueError(f"shard: {self.shard} names no part; the parts are 1/n to n/n")
         return self
+
+    @property
+    def shard_of(self) -> tuple[int, int]:
+        """The part that is run, counted from 0, and the number of parts."""
+        if self.shard is None:
+            return 0, 1
+        part, _, parts = self.shard.partition("/")
+        return int(part) - 1, int(parts)
 
     @classmethod
     def make(cls, **values: Any) -> Self:
@@ -91,14 +133,20 @@ class RunSettings(Frozen):
         except ValidationError as error:
             raise ConfigError("; ".join(explain(error, cls)), "see: golong run --help") from None
 
-    def identity(self) -> dict[str, Any]:
-        """Return what two runs must share to be one run: all settings but where and how often it is started."""
-        return self.model_dump(mode="json", exclude={"output_dir", "resume"})
-
     def masked(self) -> dict[str, Any]:
         """Return all settings for ``config.json``, with the values of secret-looking arguments hidden."""
-        values = self.identity()
+        values = self.model_dump(mode="json", exclude={"output_dir", "resume"})
         values["engine_args"] = {
             key: "***" if _SECRET.search(key) else value for key, value in self.engine_args.items()
         }
         return values
+
+
+def is_operational(key: str, engine: str) -> bool:
+    """Whether a setting says how a run is carried out and not what it asks: a resumed run may change it.
+
+    Args:
+        key: A field of `RunSettings`, or ``engine_args.KEY``.
+        engine: The engine of the run.
+    """
+    return key in _HOW_NOT_WHAT or key.removeprefix("engine_args.") in OPERATIONAL.get(engine, ())

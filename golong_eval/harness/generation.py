@@ -1,0 +1,353 @@
+"""Ask the engine for every answer that is still missing, and put each on disk as it comes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from golong_eval.engines import Engine, GenerationRequest
+from golong_eval.errors import EngineError, ModelError
+from golong_eval.harness.progress import OnProgress, Progress
+from golong_eval.harness.records import Key, StoredPrompt, read_predictions
+from golong_eval.harness.resolve import ResolvedRun
+from golong_eval.harness.response_cache import ResponseCache
+from golong_eval.harness.run_folder import AppendLog, RunFolder
+from golong_eval.harness.schedule import Work, schedule
+from golong_eval.harness.settings import RunSettings
+from golong_eval.schema import Generation, Sample, sha256_text
+
+__all__ = ["SessionCounts", "generate_answers"]
+
+_SYNC_SECONDS = 2.0
+_CHARACTERS_PER_TOKEN = 4  # a guess, for prompts whose tokens nobody has counted yet
+
+
+@dataclass
+class SessionCounts:
+    """What one session of a run asked and got; goes to ``env.json``.
+
+    Attributes:
+        answers: Answers that came, failures among them.
+        failed: Failures.
+        from_cache: Answers that the response cache had.
+        prompt_tokens: Of the prompts sent, one that several repeats shared counted once.
+        computed_prompt_tokens: Those that no prefix cache had, as far as the engine tells.
+        completion_tokens: Of the answers.
+        generate_seconds: From the first request to the last answer.
+        stopped: Why no more was asked, where a limit was reached.
+    """
+
+    answers: int = 0
+    failed: int = 0
+    from_cache: int = 0
+    prompt_tokens: int = 0
+    computed_prompt_tokens: int = 0
+    completion_tokens: int = 0
+    generate_seconds: float = 0.0
+    stopped: str | None = None
+
+    def add(self, answer: Generation) -> None:
+        """Count an answer."""
+        self.answers += 1
+        self.failed += answer.error is not None
+        self.from_cache += answer.from_cache
+        if answer.from_cache:
+            return
+        self.completion_tokens += answer.completion_tokens
+        if not answer.prompt_shared:
+            self.prompt_tokens += answer.prompt_tokens
+            self.computed_prompt_tokens += answer.prompt_tokens - (answer.cached_tokens or 0)
+
+
+def generate_answers(
+    run: ResolvedRun,
+    folder: RunFolder,
+    engine: Engine,
+    samples: Sequence[Sample],
+    cache: ResponseCache | None,
+    on_progress: OnProgress,
+) -> SessionCounts:
+    """Ask for what is missing; every answer is on disk before the next is waited for.
+
+    Raises:
+        ModelError: A prompt does not fit the model and the context policy is to refuse; nothing was generated.
+        EngineError: The engine died; what it finished is kept.
+        StorageError: An answer can't be written; those before it are kept.
+    """
+    stored = read_predictions(folder.predictions, (sample.task for sample in samples))
+    finished = {key for key, answer in stored.items() if answer.error is None}
+    work = schedule(samples, run.settings.repeats, finished)
+    wanted = len(samples) * run.settings.repeats
+    counts = SessionCounts()
+    on_progress(Progress("generate", wanted - sum(item.n for item in work), wanted))
+    if not work:
+        return counts
+    if run.settings.context_policy == "refuse" and engine.max_length is not None:
+        _refuse_what_does_not_fit(run, engine, work)
+    spending = _Spending(run.settings, stored.values())
+    started = time.monotonic()
+    with _Answers(run, folder, engine, cache, work, counts, spending) as answers:
+        try:
+            with contextlib.closing(_generator(engine.generate(answers.requests()))) as generations:
+                for generation in generations:
+                    answers.take(generation)
+                    on_progress(Progress("generate", wanted - answers.missing, wanted))
+        except EngineError as error:
+            if not error.hint:
+                raise EngineError(str(error), "what was finished is kept: --resume goes on with it") from error
+            raise
+        finally:
+            counts.generate_seconds = round(time.monotonic() - started, 3)
+    on_progress(Progress("generate", wanted - answers.missing, wanted))
+    return counts
+
+
+def _generator(answers: Iterator[Generation]) -> Generator[Generation, None, None]:
+    """Return a generator that closes the one behind it, whatever kind of iterator an engine returns."""
+    try:
+        yield from answers
+    finally:
+        close = getattr(answers, "close", None)
+        if close is not None:
+            close()
+
+
+def _refuse_what_does_not_fit(run: ResolvedRun, engine: Engine, work: Sequence[Work]) -> None:
+    """Raise if a prompt does not fit, before anything is paid for."""
+    asked = dict.fromkeys(item.sample.id for item in work)
+    reasons: dict[str, str] = {}
+    for item in work:
+        if item.sample.id in asked and item.sample.id not in reasons:
+            reason = engine.over_length(_request(run, engine, item))
+            if reason is not None:
+                reasons[item.sample.id] = reason
+    if reasons:
+        first, reason = next(iter(reasons.items()))
+        raise ModelError(
+            f"{len(reasons)} of {len(asked)} prompts do not fit the model; for instance {first}: {reason}",
+            "use --context-policy truncate (cuts their documents) or skip (gives them no answer), or a longer model",
+        )
+
+
+def _request(run: ResolvedRun, engine: Engine, item: Work) -> GenerationRequest:
+    spec = run.catalogue.specs[item.sample.task]
+    return GenerationRequest(
+        sample_id=item.sample.id,
+        repeat=item.repeat,
+        n=item.n,
+        prompt=spec.prompt(item.sample, run.settings.context),
+        max_tokens=run.budget(spec, thinks=engine.thinks),
+        seed=_seed(run.settings.seed, item.sample.id) + item.repeat,
+    )
+
+
+def _seed(seed: int, sample_id: str) -> int:
+    """Return the seed of a sample's first repeat: it depends on nothing else, so order and resume don't matter.
+
+    30 bits, because some servers take no more than 31 and further repeats count up from it.
+    """
+    digest = hashlib.sha256(f"{seed}\x00{sample_id}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:4]) >> 2
+
+
+@dataclass
+class _Open:
+    """A request that was handed out and has answers to come."""
+
+    request: GenerationRequest
+    prompt_hash: str
+    keys: dict[int, bytes]
+    prompt_counted: bool = False
+
+
+class _Spending:
+    """Tokens spent by the whole run, and whether its limits allow another request."""
+
+    def __init__(self, settings: RunSettings, stored: Iterable[Generation]) -> None:
+        self._settings = settings
+        self._prompt = self._completion = 0.0
+        self._answers = 0
+        self._open_prompt = 0.0
+        self._open_answers = 0
+        for answer in stored:
+            self._add(answer)
+
+    def allows_more(self) -> str | None:
+        """Return None if more may be asked, else why not: what is in flight counts with what it will likely take."""
+        mean = self._completion / self._answers if self._answers else 0.0
+        prompt = self._prompt + self._open_prompt
+        completion = self._completion + self._open_answers * mean
+        settings = self._settings
+        if settings.token_limit is not None and prompt + completion >= settings.token_limit:
+            return f"the limit of {settings.token_limit:,} tokens is reached ({self._so_far()})"
+        if settings.cost_limit is not None and settings.price is not None:
+            cost = (prompt * settings.price[0] + completion * settings.price[1]) / 1e6
+            if cost >= settings.cost_limit:
+                return f"the limit of {settings.cost_limit:g} in cost is reached ({self._so_far()})"
+        return None
+
+    def _so_far(self) -> str:
+        return f"{self._prompt:,.0f} tokens of prompts and {self._completion:,.0f} of answers so far"
+
+    def asked(self, request: GenerationRequest) -> None:
+        """Count a request as in flight."""
+        self._open_prompt += _share(request) * request.n
+        self._open_answers += request.n
+
+    def came(self, request: GenerationRequest, answer: Generation) -> None:
+        """Count an answer as spent."""
+        self._open_prompt -= _share(request)
+        self._open_answers -= 1
+        self._add(answer)
+
+    def _add(self, answer: Generation) -> None:
+        if answer.from_cache:
+            return
+        self._prompt += 0 if answer.prompt_shared else answer.prompt_tokens
+        self._completion += answer.completion_tokens
+        self._answers += 1
+
+
+def _share(request: GenerationRequest) -> float:
+    """Return about how many of a prompt's tokens fall to each of its answers."""
+    return len(request.prompt.text) / _CHARACTERS_PER_TOKEN / request.n
+
+
+class _Answers:
+    """Hands requests to the engine and takes its answers to disk."""
+
+    def __init__(
+        self,
+        run: ResolvedRun,
+        folder: RunFolder,
+        engine: Engine,
+        cache: ResponseCache | None,
+        work: Sequence[Work],
+        counts: SessionCounts,
+        spending: _Spending,
+    ) -> None:
+        self.missing = sum(item.n for item in work)
+        self._run = run
+        self._engine = engine
+        self._cache = cache
+        self._work = work
+        self._counts = counts
+        self._spending = spending
+        self._predictions = folder.predictions
+        self._tasks = {item.sample.id: item.sample.task for item in work}
+        self._open: dict[Key, _Open] = {}
+        self._logs: dict[str, AppendLog] = {}
+        self._synced = time.monotonic()
+        self._prompts = AppendLog(folder.path / "prompts.jsonl")
+        self._prompts_stored = {line.hash for line in AppendLog.read(self._prompts.file, StoredPrompt)}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for log in self._logs.values():
+            with contextlib.suppress(Exception) if kind is not None else contextlib.nullcontext():
+                log.sync()
+            log.close()
+        self._prompts.close()
+
+    def requests(self) -> Iterator[GenerationRequest]:
+        """Yield what to ask, leaving out what the cache has, until all is asked or a limit is reached."""
+        for item in self._work:
+            whole = _request(self._run, self._engine, item)
+            prompt_hash = self._store_prompt(whole)
+            for request, keys in self._not_cached(whole, prompt_hash):
+                self._counts.stopped = self._spending.allows_more()
+                if self._counts.stopped is not None:
+                    return
+                entry = _Open(request, prompt_hash, keys)
+                for repeat in range(request.repeat, request.repeat + request.n):
+                    self._open[request.sample_id, repeat] = entry
+                self._spending.asked(request)
+                yield request
+
+    def take(self, generation: Generation) -> None:
+        """Put an answer on disk."""
+        key = (generation.sample_id, generation.repeat)
+        entry = self._open.pop(key, None)
+        if entry is None:
+            raise EngineError(
+                f"the engine {self._engine.name} answered {key}, which nobody asked or it had answered before",
+                "this is a defect of the engine: please report it",
+            )
+        answer = generation.model_copy(update={"prompt_hash": entry.prompt_hash, "prompt_shared": entry.prompt_counted})
+        entry.prompt_counted = entry.prompt_counted or answer.prompt_tokens > 0
+        self._spending.came(entry.request, answer)
+        if self._cache is not None:
+            self._cache.put(entry.keys[generation.repeat], answer)
+        self._store(answer)
+
+    def _store(self, answer: Generation) -> None:
+        task = self._tasks[answer.sample_id]
+        if task not in self._logs:
+            self._logs[task] = AppendLog(self._predictions / f"{task}.jsonl")
+        self._logs[task].append(answer.model_dump_json())
+        self._counts.add(answer)
+        self.missing -= 1
+        if time.monotonic() - self._synced > _SYNC_SECONDS:
+            for log in self._logs.values():
+                log.sync()
+            self._synced = time.monotonic()
+
+    def _store_prompt(self, request: GenerationRequest) -> str:
+        prompt = request.prompt
+        digest = sha256_text(prompt.text)
+        if digest not in self._prompts_stored:
+            self._prompts_stored.add(digest)
+            line = StoredPrompt(
+                hash=digest,
+                sample_id=request.sample_id,
+                context=self._run.settings.context,
+                before=prompt.before,
+                after=prompt.after,
+            )
+            self._prompts.append(line.model_dump_json())
+        return digest
+
+    def _not_cached(
+        self, whole: GenerationRequest, prompt_hash: str
+    ) -> Iterator[tuple[GenerationRequest, dict[int, bytes]]]:
+        """Yield the stretches of repeats that must be asked, with their cache keys; store the others."""
+        stretch: list[int] = []
+        keys: dict[int, bytes] = {}
+        # An engine that takes one repeat at a time gets stretches of one.
+        longest = whole.n if self._engine.native_n else 1
+        for repeat in range(whole.repeat, whole.repeat + whole.n):
+            kept = None
+            if self._cache is not None:
+                keys[repeat] = self._cache.key(
+                    whole.prompt,
+                    prompt_hash,
+                    max_tokens=whole.max_tokens,
+                    seed=whole.seed + repeat - whole.repeat,
+                    repeat=repeat,
+                )
+                kept = self._cache.get(keys[repeat], whole.sample_id, repeat)
+            if kept is not None:
+                self._store(kept.model_copy(update={"prompt_hash": prompt_hash, "prompt_shared": False}))
+            else:
+                stretch.append(repeat)
+            if stretch and (kept is not None or len(stretch) == longest):
+                yield _stretch(whole, stretch), keys
+                stretch = []
+        if stretch:
+            yield _stretch(whole, stretch), keys
+
+
+def _stretch(whole: GenerationRequest, repeats: Sequence[int]) -> GenerationRequest:
+    if len(repeats) == whole.n:
+        return whole
+    first = repeats[0]
+    return whole.model_copy(update={"repeat": first, "n": len(repeats), "seed": whole.seed + first - whole.repeat})

@@ -1,0 +1,169 @@
+"""From the answers in a run's folder to scores and ``results.json``; needs no model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from golong_eval import __version__
+from golong_eval.errors import DataError
+from golong_eval.harness.aggregate import aggregate_task
+from golong_eval.harness.progress import OnProgress, Progress
+from golong_eval.harness.records import Key, StoredScore, read_predictions
+from golong_eval.harness.results import Results, TaskResult, Usage
+from golong_eval.harness.run_folder import RunFolder
+from golong_eval.rewards import ScoreRequest, score_batch
+from golong_eval.schema import Generation, RewardResult, Sample
+from golong_eval.tasks import ContextMode, TaskSpec
+
+__all__ = ["run_config", "score_answers", "score_run"]
+
+
+def run_config(folder: RunFolder) -> dict[str, Any]:
+    """Return a run's ``config.json``, with the keys that golong-eval writes.
+
+    Raises:
+        DataError: It is missing or damaged.
+    """
+    config = folder.read_json("config.json")
+    if config is None or not isinstance(config.get("settings"), dict) or "started" not in config:
+        raise DataError("this is no run of golong-eval", "name a folder with a config.json", file=folder.path)
+    return config
+
+
+def score_run(
+    folder: RunFolder,
+    specs: Mapping[str, TaskSpec],
+    samples: Sequence[Sample],
+    *,
+    stopped: str | None = None,
+    results_file: str = "results.json",
+    on_progress: OnProgress = lambda _: None,
+) -> Results:
+    """Score all answers of a run, and write its scores and results.
+
+    Args:
+        folder: The run's folder.
+        specs: The tasks by id, with the metrics to score by.
+        samples: The run's samples.
+        stopped: Why the run ended early, if it did.
+        results_file: Name of the file of results.
+        on_progress: Told of each task.
+    """
+    config = run_config(folder)
+    settings = config["settings"]
+    answers = read_predictions(folder.predictions, (sample.task for sample in samples))
+    rows = []
+    tasks = {sample.task for sample in samples}
+    scored = score_answers(
+        {task: spec for task, spec in specs.items() if task in tasks},
+        samples,
+        answers,
+        repeats=settings["repeats"],
+        context=settings["context"],
+        seed=settings["seed"],
+    )
+    for done, (row, scores) in enumerate(scored, 1):
+        metric = specs[row.task].metric
+        what = "+".join((metric.variant, *metric.parameters)).replace("/", "_")
+        folder.write_lines(
+            f"scores/{row.task}.{metric.name}.{what}@{metric.version}.jsonl",
+            (
+                StoredScore(sample_id=identifier, repeat=repeat, result=result).model_dump_json()
+                for (identifier, repeat), result in scores.items()
+            ),
+        )
+        rows.append(row)
+        on_progress(Progress("score", done, len(tasks)))
+    results = Results(
+        golong_eval=__version__,
+        run=str(folder.path),
+        model=str(config.get("model_name", folder.path.parent.name)),
+        engine=settings["engine"],
+        context=settings["context"],
+        started=str(config["started"]),
+        tasks=tuple(rows),
+        failures=sum(row.n - row.scored for row in rows),
+        stopped=stopped,
+        shard=settings.get("shard"),
+        usage=_usage(answers.values()),
+        dropped=(folder.read_json("build.json") or {}).get("dropped", {}),
+    )
+    folder.write_json(results_file, results.model_dump(mode="json"))
+    return results
+
+
+def score_answers(
+    specs: Mapping[str, TaskSpec],
+    samples: Sequence[Sample],
+    answers: Mapping[Key, Generation],
+    *,
+    repeats: int,
+    context: ContextMode,
+    seed: int,
+) -> Iterable[tuple[TaskResult, dict[Key, RewardResult]]]:
+    """Yield each task's result and its scores, in the order of `specs`.
+
+    Args:
+        specs: The tasks to score.
+        samples: All samples, also those without an answer.
+        answers: The answers there are.
+        repeats: Answers wanted of each sample.
+        context: Which documents the prompts showed.
+        seed: Seed of the intervals.
+    """
+    by_task: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        by_task[sample.task].append(sample)
+    for task, spec in specs.items():
+        scores = _score_task(spec, by_task[task], repeats, answers)
+        yield aggregate_task(spec, by_task[task], repeats, answers, scores, context=context, seed=seed), scores
+
+
+def _score_task(
+    spec: TaskSpec, samples: Sequence[Sample], repeats: int, answers: Mapping[Key, Generation]
+) -> dict[Key, RewardResult]:
+    requests: dict[Key, ScoreRequest] = {}
+    scores: dict[Key, RewardResult] = {}
+    for sample in samples:
+        for repeat in range(repeats):
+            key = (sample.id, repeat)
+            answer = answers.get(key)
+            if answer is None or answer.text is None:
+                over = answer is not None and answer.over_length
+                scores[key] = RewardResult(
+                    value=None,
+                    status="over_length" if over else "provider_error",
+                    metric=str(spec.metric),
+                    reason="no answer" if answer is None else answer.error,
+                )
+                continue
+            requests[key] = ScoreRequest(
+                metric=spec.metric,
+                response=answer.text,
+                gold=sample.gold,
+                language=sample.metadata.language,
+                question=sample.question,
+                thinking_unfinished=answer.thinking_unfinished,
+                candidates=sample.metadata.candidates,
+            )
+    scores |= dict(zip(requests, score_batch(list(requests.values())), strict=True))
+    return scores
+
+
+def _usage(answers: Iterable[Generation]) -> Usage:
+    asked, kept = [], 0
+    for answer in answers:
+        if answer.from_cache:
+            kept += 1
+        else:
+            asked.append(answer)
+    prompts = [answer for answer in asked if not answer.prompt_shared]
+    return Usage(
+        prompt_tokens=sum(answer.prompt_tokens for answer in prompts),
+        cached_tokens=sum(answer.cached_tokens or 0 for answer in prompts),
+        completion_tokens=sum(answer.completion_tokens for answer in asked),
+        reasoning_tokens=sum(answer.reasoning_tokens or 0 for answer in asked),
+        from_cache=kept,
+    )
