@@ -2,7 +2,7 @@
 
 from golong_eval.engines.base import ContextPolicy, Engine, EngineSettings, GenerationRequest, Thinking
 from golong_eval.engines.registry import ENGINES, OPERATIONAL, embedded_model, open_engine, resolve_engine
-from golong_eval.engines.rope import RopeScaling
+from golong_eval.engines.rope import RopeScaling, serve_command
 from golong_eval.engines.scripted import ScriptedEngine
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "embedded_model",
     "open_engine",
     "resolve_engine",
+    "serve_command",
 ]

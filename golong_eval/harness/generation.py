@@ -24,7 +24,7 @@ from golong_eval.schema import Generation, Sample, sha256_text
 __all__ = ["SessionCounts", "generate_answers"]
 
 _SYNC_SECONDS = 2.0
-_CHARACTERS_PER_TOKEN = 4  # a guess, for prompts whose tokens nobody has counted yet
+_TOKENS_PER_CHARACTER = 0.25  # a guess, until the first prompt's tokens are known
 
 
 @dataclass
@@ -103,7 +103,8 @@ def generate_answers(
             raise
         finally:
             counts.generate_seconds = round(time.monotonic() - started, 3)
-    on_progress(Progress("generate", wanted - answers.missing, wanted))
+    if counts.from_cache == counts.answers:  # the engine had nothing to say
+        on_progress(Progress("generate", wanted - answers.missing, wanted))
     return counts
 
 
@@ -166,43 +167,49 @@ class _Open:
 
 
 class _Spending:
-    """Tokens spent by the whole run, and whether its limits allow another request."""
+    """Tokens spent by the whole run, and whether its limits allow another request.
+
+    What is in flight counts with what it will likely take: prompts by their characters, at the rate seen so far, and
+    answers by their mean so far.
+    """
 
     def __init__(self, settings: RunSettings, stored: Iterable[Generation]) -> None:
         self._settings = settings
-        self._prompt = self._completion = 0.0
-        self._answers = 0
-        self._open_prompt = 0.0
+        self._prompt = self._completion = self._answers = 0
+        self._seen_tokens = self._seen_characters = 0
+        self._open_characters = 0.0
         self._open_answers = 0
         for answer in stored:
             self._add(answer)
 
-    def allows_more(self) -> str | None:
-        """Return None if more may be asked, else why not: what is in flight counts with what it will likely take."""
-        mean = self._completion / self._answers if self._answers else 0.0
-        prompt = self._prompt + self._open_prompt
-        completion = self._completion + self._open_answers * mean
+    def refuses(self, request: GenerationRequest) -> str | None:
+        """Return None if a request may be asked, else why not."""
         settings = self._settings
-        if settings.token_limit is not None and prompt + completion >= settings.token_limit:
-            return f"the limit of {settings.token_limit:,} tokens is reached ({self._so_far()})"
+        rate = self._seen_tokens / self._seen_characters if self._seen_characters else _TOKENS_PER_CHARACTER
+        mean = self._completion / self._answers if self._answers else 0.0
+        prompt = self._prompt + rate * (self._open_characters + len(request.prompt.text))
+        completion = self._completion + mean * (self._open_answers + request.n)
+        so_far = f"{self._prompt:,} tokens of prompts and {self._completion:,} of answers so far"
+        if settings.token_limit is not None and prompt + completion > settings.token_limit:
+            return f"the limit of {settings.token_limit:,} tokens is reached ({so_far})"
         if settings.cost_limit is not None and settings.price is not None:
             cost = (prompt * settings.price[0] + completion * settings.price[1]) / 1e6
-            if cost >= settings.cost_limit:
-                return f"the limit of {settings.cost_limit:g} in cost is reached ({self._so_far()})"
+            if cost > settings.cost_limit * (1 + 1e-9):
+                return f"the limit of {settings.cost_limit:g} in cost is reached ({so_far})"
         return None
-
-    def _so_far(self) -> str:
-        return f"{self._prompt:,.0f} tokens of prompts and {self._completion:,.0f} of answers so far"
 
     def asked(self, request: GenerationRequest) -> None:
         """Count a request as in flight."""
-        self._open_prompt += _share(request) * request.n
+        self._open_characters += len(request.prompt.text)
         self._open_answers += request.n
 
     def came(self, request: GenerationRequest, answer: Generation) -> None:
         """Count an answer as spent."""
-        self._open_prompt -= _share(request)
+        self._open_characters -= len(request.prompt.text) / request.n
         self._open_answers -= 1
+        if answer.prompt_tokens and not answer.prompt_shared:
+            self._seen_tokens += answer.prompt_tokens
+            self._seen_characters += len(request.prompt.text)
         self._add(answer)
 
     def _add(self, answer: Generation) -> None:
@@ -211,11 +218,6 @@ class _Spending:
         self._prompt += 0 if answer.prompt_shared else answer.prompt_tokens
         self._completion += answer.completion_tokens
         self._answers += 1
-
-
-def _share(request: GenerationRequest) -> float:
-    """Return about how many of a prompt's tokens fall to each of its answers."""
-    return len(request.prompt.text) / _CHARACTERS_PER_TOKEN / request.n
 
 
 class _Answers:
@@ -264,7 +266,7 @@ class _Answers:
             whole = _request(self._run, self._engine, item)
             prompt_hash = self._store_prompt(whole)
             for request, keys in self._not_cached(whole, prompt_hash):
-                self._counts.stopped = self._spending.allows_more()
+                self._counts.stopped = self._spending.refuses(request)
                 if self._counts.stopped is not None:
                     return
                 entry = _Open(request, prompt_hash, keys)

@@ -19,7 +19,7 @@ from golong_eval.harness.settings import RunSettings, is_operational
 from golong_eval.harness.sources import Sources, resolve_sources
 from golong_eval.tasks import MIN_LENGTH, Catalogue, TaskSpec, load_catalogue, parse_length
 
-__all__ = ["ResolvedRun", "open_run", "read_config", "resolve_run"]
+__all__ = ["ResolvedRun", "find_run", "open_run", "read_config", "resolve_run"]
 
 THINKING_TOKENS = 4_096
 """Added to a task's answer budget when the model will think and no budget is named."""
@@ -182,7 +182,7 @@ def open_run(run: ResolvedRun) -> RunFolder:
     """
     output = Path(run.settings.output_dir)
     if run.settings.resume:
-        return RunFolder(_find(run, output))
+        return RunFolder(_run_to_resume(run))
     if (output / "config.json").exists():
         raise ConfigError(
             f"{output} already holds a run", "add --resume to go on with it, or give another --output-dir"
@@ -205,29 +205,41 @@ def open_run(run: ResolvedRun) -> RunFolder:
     return folder
 
 
-def _find(run: ResolvedRun, output: Path) -> Path:
+def find_run(run: ResolvedRun) -> Path | None:
+    """Return the folder of the newest run of the same settings, or None."""
+    return next((path for path in _candidates(run) if not _difference(path, run)), None)
+
+
+def _candidates(run: ResolvedRun) -> list[Path]:
+    output = Path(run.settings.output_dir)
     if (output / "config.json").is_file():
-        candidates = [output]
-    else:
-        candidates = sorted((file.parent for file in (output / run.model_name).glob("*/config.json")), reverse=True)
+        return [output]
+    return sorted((file.parent for file in (output / run.model_name).glob("*/config.json")), reverse=True)
+
+
+def _difference(path: Path, run: ResolvedRun) -> str:
+    """Say how a run differs from the one that is wanted; empty if it does not."""
+    try:
+        keys = _differing(_stored_identity(path), run.identity)
+    except ConfigError as error:
+        return str(error)
+    return f"{path} differs in {', '.join(keys)}" if keys else ""
+
+
+def _run_to_resume(run: ResolvedRun) -> Path:
+    candidates = _candidates(run)
     if not candidates:
         raise ConfigError(
-            f"there is no run of {run.model_name} to resume in {output}",
+            f"there is no run of {run.model_name} to resume in {run.settings.output_dir}",
             "run without --resume, or give its --output-dir",
         )
-    differing: list[str] = []
-    for path in candidates:
-        try:
-            keys = _differing(_stored_identity(path), run.identity)
-        except ConfigError as error:
-            differing = differing or [str(error)]
-            continue
-        if not keys:
-            return path
-        differing = differing or [f"{path} differs in {', '.join(keys)}"]
-    raise ResumeError(
-        differing[0], "resume with the settings in its config.json, or run without --resume to start a new run"
-    )
+    found = find_run(run)
+    if found is None:
+        raise ResumeError(
+            _difference(candidates[0], run),
+            "resume with the settings in its config.json, or run without --resume to start a new run",
+        )
+    return found
 
 
 def _stored_identity(path: Path) -> dict[str, Any]:

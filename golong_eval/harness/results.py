@@ -6,7 +6,7 @@ from pydantic import Field
 
 from golong_eval.schema import Frozen
 
-__all__ = ["Results", "TaskResult", "Usage"]
+__all__ = ["Failure", "Results", "TaskResult", "Usage"]
 
 
 class TaskResult(Frozen):
@@ -64,6 +64,18 @@ class Usage(Frozen):
     """Answers that the response cache had."""
 
 
+class Failure(Frozen):
+    """Answers of one task that have no score for like reasons."""
+
+    task: str
+    status: str
+    reason: str
+    """That of the first of them."""
+    count: int
+    example: str
+    """Sample id of the first."""
+
+
 class Results(Frozen):
     """The results of a run."""
 
@@ -80,6 +92,8 @@ class Results(Frozen):
     tasks: tuple[TaskResult, ...]
     failures: int = 0
     """Answers without a score."""
+    failed: tuple[Failure, ...] = ()
+    """The same by reason, the most frequent first."""
     stopped: str | None = None
     """Why the run ended before all was asked: the limit that it reached."""
     shard: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,13 +12,13 @@ from golong_eval.errors import DataError
 from golong_eval.harness.aggregate import aggregate_task
 from golong_eval.harness.progress import OnProgress, Progress
 from golong_eval.harness.records import Key, StoredScore, read_predictions
-from golong_eval.harness.results import Results, TaskResult, Usage
+from golong_eval.harness.results import Failure, Results, TaskResult, Usage
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.rewards import ScoreRequest, score_batch
 from golong_eval.schema import Generation, RewardResult, Sample
 from golong_eval.tasks import ContextMode, TaskSpec
 
-__all__ = ["run_config", "score_answers", "score_run"]
+__all__ = ["failures_of", "run_config", "score_answers", "score_run"]
 
 
 def run_config(folder: RunFolder) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def score_run(
     settings = config["settings"]
     answers = read_predictions(folder.predictions, (sample.task for sample in samples))
     rows = []
+    failed: list[Failure] = []
     tasks = {sample.task for sample in samples}
     scored = score_answers(
         {task: spec for task, spec in specs.items() if task in tasks},
@@ -75,6 +77,7 @@ def score_run(
             ),
         )
         rows.append(row)
+        failed += failures_of(row.task, scores)
         on_progress(Progress("score", done, len(tasks)))
     results = Results(
         golong_eval=__version__,
@@ -85,6 +88,7 @@ def score_run(
         started=str(config["started"]),
         tasks=tuple(rows),
         failures=sum(row.n - row.scored for row in rows),
+        failed=tuple(sorted(failed, key=lambda failure: -failure.count)),
         stopped=stopped,
         shard=settings.get("shard"),
         usage=_usage(answers.values()),
@@ -119,6 +123,19 @@ def score_answers(
     for task, spec in specs.items():
         scores = _score_task(spec, by_task[task], repeats, answers)
         yield aggregate_task(spec, by_task[task], repeats, answers, scores, context=context, seed=seed), scores
+
+
+def failures_of(task: str, scores: Mapping[Key, RewardResult]) -> list[Failure]:
+    """Return the answers without a score, put together by reason; reasons that differ in numbers alone are one."""
+    kinds: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for (identifier, _), result in scores.items():
+        if result.value is None:
+            reason = result.reason or ""
+            kinds[result.status, re.sub(r"[0-9]+", "#", reason)].append((identifier, reason))
+    return [
+        Failure(task=task, status=status, reason=found[0][1], count=len(found), example=found[0][0])
+        for (status, _), found in kinds.items()
+    ]
 
 
 def _score_task(

@@ -12,7 +12,7 @@ from golong_eval.engines import OPERATIONAL, ContextPolicy, RopeScaling, Thinkin
 from golong_eval.errors import ConfigError
 from golong_eval.faults import explain
 from golong_eval.schema import Frozen
-from golong_eval.tasks import ContextMode
+from golong_eval.tasks import ContextMode, parse_length
 
 __all__ = ["RunSettings", "is_operational"]
 
@@ -89,6 +89,23 @@ class RunSettings(Frozen):
     @classmethod
     def _length_as_text(cls, value: object) -> object:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("max_model_len", mode="before")
+    @classmethod
+    def _length_as_number(cls, value: object) -> object:
+        """Take ``"128k"`` for 131072."""
+        if isinstance(value, str):
+            try:
+                return parse_length(value)
+            except ConfigError as error:
+                raise ValueError(f"max_model_len: {error}") from error
+        return value
+
+    @field_validator("price", mode="before")
+    @classmethod
+    def _price_as_pair(cls, value: object) -> object:
+        """Take ``"0.15,0.6"`` for ``(0.15, 0.6)``."""
+        return tuple(value.split(",")) if isinstance(value, str) else value
 
     @field_validator("model", "documents", "tokenizer", "output_dir", "cache", mode="before")
     @classmethod

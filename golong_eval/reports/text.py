@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from golong_eval.engines import ENGINES
 from golong_eval.errors import UnknownNameError
-from golong_eval.harness import Plan, Results, TaskResult
+from golong_eval.harness import Results, TaskResult
+from golong_eval.reports.table import table
 from golong_eval.schema import Language
 from golong_eval.tasks import BUILDERS, BuildReport, Catalogue
 
-__all__ = ["build_text", "catalogue_text", "plan_text", "results_text", "task_text"]
+__all__ = ["build_text", "catalogue_text", "results_text", "several_text", "task_text"]
 
 _SHOWN = 10  # lines of a long list
+_REASON = 100  # characters of a reason
 _NOTES = {
     "one cluster": "no interval: all answers share one document or context",
     "all equal": "no interval: all clusters have the same mean, so resampling them can't tell",
@@ -39,39 +42,13 @@ def results_text(results: Results) -> str:
     lines = [
         f"{results.model} ({results.engine}), context {results.context}, {results.started}",
         "",
-        *_table(header, rows, right=range(3, 10)),
+        *table(header, rows, right=range(3, 10)),
         "",
         *_notes(results),
+        *_failures(results),
         f"run folder: {results.run}",
     ]
     return "\n".join(lines)
-
-
-def plan_text(plan: Plan) -> str:
-    """Return what a run would do."""
-    header = ("task", "metric", "samples", "answers", "prompt tokens", "longest", "answer budget")
-    rows = [
-        (
-            row.task,
-            row.metric,
-            str(row.samples),
-            str(row.answers),
-            f"{row.prompt_tokens:,}",
-            f"{row.longest:,}",
-            str(row.budget),
-        )
-        for row in plan.tasks
-    ]
-    total = sum(row.prompt_tokens for row in plan.tasks)
-    lines = [
-        f"model {plan.model}, engine {plan.engine} ({plan.engine_reason}), context {plan.context}",
-        "",
-        *_table(header, rows, right=range(2, 7)),
-        "",
-        f"{sum(row.answers for row in plan.tasks)} answers, {total:,} prompt tokens by the tokenizer {plan.tokenizer}",
-    ]
-    lines += [f"{task}: {reason}" for task, reason in plan.dropped.items()]
-    return "\n".join([*lines, "nothing was loaded or written: a dry run"])
 
 
 def catalogue_text(catalogue: Catalogue) -> str:
@@ -87,7 +64,7 @@ def catalogue_text(catalogue: Catalogue) -> str:
         )
         for spec in catalogue.specs.values()
     ]
-    return "\n".join(_table(header, rows, right=range(0)))
+    return "\n".join(table(header, rows, right=range(0)))
 
 
 def task_text(catalogue: Catalogue, name: str, language: str = "en") -> str:
@@ -133,7 +110,7 @@ def build_text(report: BuildReport, out: str) -> str:
         for task in report.tasks
     ]
     lines = [
-        *_table(header, rows, right=range(1, 4)),
+        *table(header, rows, right=range(1, 4)),
         "",
         f"{report.documents}: {report.documents_read:,} documents read, {report.contexts} contexts of at most "
         f"{report.length:,} tokens by {report.tokenizer}; {report.prompt_tokens:,} prompt tokens in all",
@@ -148,6 +125,32 @@ def build_text(report: BuildReport, out: str) -> str:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in list(report.other_suffixes.items())[:_SHOWN])
         lines.append(f"left alone, by suffix: {kinds}")
     return "\n".join([*lines, f"wrote {out}"])
+
+
+def several_text(runs: Sequence[Results]) -> str:
+    """Return one table for several runs: a row a task, a column a checkpoint, means with their intervals."""
+    names = [results.model for results in runs]
+    heads = [name if names.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(names, 1)]
+    tasks = dict.fromkeys(row.task for results in runs for row in results.tasks)
+    rows = []
+    for task in tasks:
+        found = [next((row for row in results.tasks if row.task == task), None) for results in runs]
+        metric = next(row.metric for row in found if row is not None)
+        rows.append((task, metric, *("–" if row is None else _mean_interval(row) for row in found)))
+    lines = [*table(("task", "metric", *heads), rows, right=range(2, 2 + len(runs))), ""]
+    revisions = [
+        task for task in tasks if len({row.data_revision for run in runs for row in run.tasks if row.task == task}) > 1
+    ]
+    if revisions:
+        lines.append(f"{', '.join(revisions)}: the checkpoints answered different samples; do not compare")
+    for head, results in zip(heads, runs, strict=True):
+        failures = f", {results.failures} answers without a score (counted as 0)" if results.failures else ""
+        lines.append(f"{head}: {results.run}{failures}")
+    return "\n".join(lines)
+
+
+def _mean_interval(row: TaskResult) -> str:
+    return _score(row.mean) + ("" if row.low is None or row.high is None else f" ({row.low:.3f} – {row.high:.3f})")
 
 
 def _notes(results: Results) -> list[str]:
@@ -172,22 +175,42 @@ def _notes(results: Results) -> list[str]:
     if cut:
         notes.append(f"{', '.join(cut)}: documents were cut in the middle to fit the model")
     notes += [f"{task}: {reason}" for task, reason in results.dropped.items()]
+    if results.stopped is not None:
+        notes.append(f"{results.stopped}; raise it and add --resume to go on")
+    if results.shard is not None:
+        notes.append(f"part {results.shard} of a run: golong merge puts the parts together")
+    notes += _usage_notes(results)
     if results.model == "embedded":
         notes.append("the embedded checkpoint is untrained: its scores show that the harness works, nothing else")
     return notes
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], right: range) -> list[str]:
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+def _usage_notes(results: Results) -> list[str]:
+    used = results.usage
+    if results.engine == "scripted" or not (used.prompt_tokens or used.completion_tokens or used.from_cache):
+        return []  # a script counts characters
+    prompts = f"{used.prompt_tokens:,} of prompts"
+    if used.cached_tokens:
+        prompts += f" ({100 * used.cached_tokens / used.prompt_tokens:.0f} % from a prefix cache)"
+    kept = f"; {used.from_cache} answers from the response cache" if used.from_cache else ""
+    return [f"tokens: {prompts}, {used.completion_tokens:,} of answers{kept}"]
 
-    def line(row: Sequence[str]) -> str:
-        cells = [
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        return "  ".join(cells).rstrip()
 
-    return [line(header), "  ".join("─" * width for width in widths), *(line(row) for row in rows)]
+def _failures(results: Results) -> list[str]:
+    """Return a table of what failed, and how often."""
+    if not results.failed:
+        return []
+    rows = [
+        (failure.task, str(failure.count), failure.status, failure.example, failure.reason[:_REASON])
+        for failure in results.failed[:_SHOWN]
+    ]
+    more = len(results.failed) - _SHOWN
+    return [
+        "",
+        *table(("task", "failed", "status", "for instance", "reason"), rows, right=range(1, 2)),
+        *([f"and {more} more kinds of failure, all in results.json"] if more > 0 else []),
+        "--resume asks for these again" if results.engine in ENGINES else "",
+    ]
 
 
 def _score(value: float | None) -> str:

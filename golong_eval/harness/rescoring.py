@@ -1,0 +1,276 @@
+"""Score again without a model: a run by other rewards, or responses that came from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, JsonValue, ValidationError, model_validator
+
+from golong_eval import __version__
+from golong_eval.errors import ConfigError, DataError, GolongError, UnknownNameError
+from golong_eval.faults import explain
+from golong_eval.harness.progress import OnProgress
+from golong_eval.harness.records import Key, StoredScore
+from golong_eval.harness.results import Results
+from golong_eval.harness.run_folder import RunFolder
+from golong_eval.harness.scoring import failures_of, run_config, score_answers, score_run
+from golong_eval.rewards import METRIC_NAMES, MetricSpec, coerce_gold
+from golong_eval.schema import Frozen, Generation, Language, Sample, SampleMetadata
+from golong_eval.tasks import Localized, TaskSpec, load_catalogue, read_samples
+
+__all__ = ["rescore_run", "score_file"]
+
+
+def rescore_run(
+    path: Path | str,
+    *,
+    variant: str | None = None,
+    metrics: Mapping[str, str] | None = None,
+    include: Sequence[str] = (),
+    on_progress: OnProgress = lambda _: None,
+) -> Results:
+    """Score the answers of a run again, by the tasks' own metrics or by others.
+
+    Scores of each metric stand in files of their own, so nothing is overwritten but an older scoring by the same
+    metric; results by other metrics than the tasks' own go to ``results.NAME.json``.
+
+    Args:
+        path: The run's folder.
+        variant: ``strict`` or ``official``, for all tasks.
+        metrics: Task id -> metric, such as ``ndcg`` or ``f1[official,v1]``, for some.
+        include: Folders with more tasks; those of the run are known.
+        on_progress: Told of each task.
+
+    Raises:
+        ConfigError: A variant, task or metric does not exist, or the metric does not suit the task's golds.
+        DataError: The folder holds no run, or a damaged one.
+    """
+    path = Path(path)
+    if not (path / "config.json").is_file():
+        raise DataError("no config.json here", "name the folder of a run, or a file of responses", file=path)
+    metrics = metrics or {}
+    with RunFolder(path) as folder:
+        settings = run_config(folder)["settings"]
+        samples = list(read_samples(folder.samples))
+        catalogue = load_catalogue([*settings["include"], *include])
+        tasks = {sample.task for sample in samples}
+        for task in metrics:
+            if task not in tasks:
+                raise UnknownNameError("task of this run", task, tasks)
+        specs = {task: catalogue.get(task) for task in catalogue.specs if task in tasks}
+        for task in tasks - specs.keys():
+            raise UnknownNameError("task", task, catalogue.specs)
+        changed = {task: _changed(spec, variant, metrics.get(task)) for task, spec in specs.items()}
+        label = "" if changed == specs else ".custom" if metrics or variant is None else f".{variant}"
+        return score_run(folder, changed, samples, results_file=f"results{label}.json", on_progress=on_progress)
+
+
+def score_file(
+    file: Path | str,
+    *,
+    samples: Path | str | None = None,
+    variant: str | None = None,
+    metrics: Mapping[str, str] | None = None,
+    include: Sequence[str] = (),
+    out: Path | str | None = None,
+) -> Results:
+    """Score responses that came from elsewhere.
+
+    Args:
+        file: JSONL. Each line has the ``response`` and either the ``id`` of one of `samples` (and a ``repeat``, where
+            there are several), or the ``metric`` and the ``gold``, and ``question`` and ``language`` where they matter.
+        samples: File of samples that the ids name.
+        variant: ``strict`` or ``official``, for all.
+        metrics: Task id -> metric, for responses to samples.
+        include: Folders with more tasks.
+        out: Where to write the score of each line (JSONL, in the order of the lines).
+
+    Returns:
+        The results; samples without a response count as failures.
+
+    Raises:
+        ConfigError: A file can't be read or written, or a variant, task or metric does not exist.
+        DataError: A line is malformed; names file and line.
+    """
+    file = Path(file)
+    rows = list(_read(file))
+    if samples is not None:
+        specs, asked, answers = _responses_to_samples(file, rows, samples, variant, metrics or {}, include)
+    elif metrics:
+        raise ConfigError("metrics are named for tasks, and there are no samples", "name the samples, or leave it out")
+    else:
+        specs, asked, answers = _rows_with_golds(file, rows, variant)
+    repeats = max(repeat for _, repeat in answers) + 1
+    scored = list(score_answers(specs, asked, answers, repeats=repeats, context="full", seed=0))
+    if out is not None:
+        values = {key: result for _, scores in scored for key, result in scores.items()}
+        lines = [StoredScore(sample_id=key[0], repeat=key[1], result=values[key]).model_dump_json() for key in answers]
+        try:
+            Path(out).write_text("\n".join(lines) + "\n")
+        except OSError as error:
+            raise ConfigError(f"cannot write {out} ({error.strerror})", "give another --out") from error
+    return Results(
+        golong_eval=__version__,
+        run=str(file),
+        model=file.stem,
+        engine="none: responses from a file",
+        context="full",
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        tasks=tuple(row for row, _ in scored),
+        failures=sum(row.n - row.scored for row, _ in scored),
+        failed=tuple(failure for row, scores in scored for failure in failures_of(row.task, scores)),
+    )
+
+
+class _Row(Frozen):
+    """A line of a file of responses."""
+
+    response: str
+    id: str | None = None
+    repeat: int = Field(default=0, ge=0)
+    metric: str | None = None
+    gold: JsonValue = None
+    question: str | None = None
+    language: Language = "en"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _other_names(cls, data: Any) -> Any:
+        """Take the names that runs of golong-eval use in ``predictions/``."""
+        if not isinstance(data, dict):
+            return data
+        names = {"sample_id": "id", "text": "response"}
+        return {names.get(key, key): value for key, value in data.items()}
+
+
+def _read(file: Path) -> Iterator[tuple[int, _Row]]:
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigError(f"cannot read {file} ({error.strerror})", "name a file of responses, or a run") from error
+    found = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        found += 1
+        try:
+            yield number, _Row.model_validate_json(line)
+        except ValidationError as error:
+            raise DataError(
+                explain(error, _Row)[0],
+                'each line is {"id": ..., "response": ...}, or {"metric": ..., "gold": ..., "response": ...}',
+                file=file,
+                line=number,
+            ) from None
+    if not found:
+        raise ConfigError(f"{file} holds no responses", "each line is one response as a JSON object")
+
+
+_Found = tuple[dict[str, TaskSpec], list[Sample], dict[Key, Generation]]
+
+
+def _responses_to_samples(
+    file: Path,
+    rows: Sequence[tuple[int, _Row]],
+    samples: Path | str,
+    variant: str | None,
+    metrics: Mapping[str, str],
+    include: Sequence[str],
+) -> _Found:
+    asked = list(read_samples(samples))
+    catalogue = load_catalogue(include)
+    tasks = dict.fromkeys(sample.task for sample in asked)
+    specs = {task: _changed(catalogue.get(task), variant, metrics.get(task)) for task in tasks}
+    known = {sample.id for sample in asked}
+    answers: dict[Key, Generation] = {}
+    for number, row in rows:
+        if row.metric is not None or row.gold is not None:
+            raise DataError("has a metric or gold of its own", "leave out the samples", file=file, line=number)
+        if row.id is None or row.id not in known:
+            raise DataError(f"no sample has the id {row.id!r}", f"ids are those of {samples}", file=file, line=number)
+        if (row.id, row.repeat) in answers:
+            raise DataError(
+                f"a second response to {row.id!r}, repeat {row.repeat}",
+                "number the responses to one sample: repeat 0, 1, ...",
+                file=file,
+                line=number,
+            )
+        answers[row.id, row.repeat] = _generation(row.id, row.repeat, row.response)
+    return specs, asked, answers
+
+
+def _rows_with_golds(file: Path, rows: Sequence[tuple[int, _Row]], variant: str | None) -> _Found:
+    """Make a task of each metric, so that everything after goes the same way."""
+    specs: dict[str, TaskSpec] = {}
+    samples: list[Sample] = []
+    answers: dict[Key, Generation] = {}
+    for number, row in rows:
+        if row.metric is None or row.gold is None:
+            raise DataError(
+                "has no metric and gold of its own",
+                "name the samples that the ids belong to with --samples FILE, or add metric and gold",
+                file=file,
+                line=number,
+            )
+        try:
+            spec = _plain_task(_metric(row.metric, variant))
+            gold = coerce_gold(spec.metric.name, row.gold)
+            sample = Sample(
+                id=f"{file.name}:{number}",
+                task=spec.id,
+                question=row.question or "-",
+                gold=gold,
+                metadata=SampleMetadata(language=row.language),
+            )
+        except GolongError as error:
+            raise DataError(str(error), error.hint, file=file, line=number) from error
+        if specs.setdefault(spec.id, spec) != spec:
+            raise DataError(
+                f"{spec.metric} and {specs[spec.id].metric} in one file",
+                "score them in files of their own",
+                file=file,
+                line=number,
+            )
+        samples.append(sample)
+        answers[sample.id, 0] = _generation(sample.id, 0, row.response)
+    return specs, samples, answers
+
+
+def _generation(identifier: str, repeat: int, response: str) -> Generation:
+    return Generation(sample_id=identifier, repeat=repeat, text=response, finish_reason="stop")
+
+
+def _plain_task(metric: MetricSpec) -> TaskSpec:
+    return TaskSpec(
+        id=metric.name,
+        name="-",
+        capability="-",
+        metric=metric,
+        version=1,
+        max_tokens=1,
+        answer_contract=Localized(en="-", zh="-"),
+        prompt_template=Localized(**dict.fromkeys(("en", "zh"), "{documents}{question}{answer_contract}")),
+    )
+
+
+def _changed(spec: TaskSpec, variant: str | None, metric: str | None) -> TaskSpec:
+    if variant is None and metric is None:
+        return spec
+    changed = _metric(metric if metric is not None else str(spec.metric), variant)
+    return spec.model_copy(update={"metric": changed})
+
+
+def _metric(text: str, variant: str | None) -> MetricSpec:
+    if variant not in (None, "strict", "official"):
+        raise UnknownNameError("variant", str(variant), ("strict", "official"))
+    try:
+        metric = MetricSpec.model_validate(text)
+        return metric if variant is None else MetricSpec(**(metric.model_dump() | {"variant": variant}))
+    except ValidationError as error:
+        raise ConfigError(
+            explain(error, MetricSpec)[0],
+            f"a metric is written like 'f1[official,v1]'; known: {', '.join(METRIC_NAMES)}",
+        ) from None
