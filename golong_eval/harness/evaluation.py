@@ -82,6 +82,8 @@ def evaluate(
         environment = describe_environment(engine)
         folder.write_json("env.json", {"sessions": [*sessions, environment]})
         samples = _store_samples(run, folder, on_progress)
+        if settings.resume or run.sources.built:
+            check_golds(samples, run.catalogue.specs)
         golds.update((sample.id, render_gold(sample.gold)) for sample in samples if run.model == "gold")
         cache = _open_cache(run, engine)
         if cache is not None:
@@ -135,29 +137,29 @@ def _open(run: ResolvedRun, golds: dict[str, str], on_progress: OnProgress) -> E
 
 def _store_samples(run: ResolvedRun, folder: RunFolder, on_progress: OnProgress) -> list[Sample]:
     """Return the run's samples, made on the first start and read from its folder on every other."""
-    if not folder.samples.is_file():
-        part, parts = run.settings.shard_of
-        order: list[str] = []
-        contexts: dict[tuple[str, ...], int] = {}
-        # The report goes first: once the samples are there, they are not built again.
-        with SampleWriter(folder.samples) as writer:
-            for sample in run.sources.samples(
-                run.settings,
-                run.catalogue,
-                run.tokenizer,
-                lambda message: on_progress(Progress("build", message=message)),
-            ):
-                order.append(sample.id)
-                # Whole contexts go to a part, in turn, so that each part still shares its prefixes.
-                if parts == 1 or contexts.setdefault(context_hashes(sample), len(contexts)) % parts == part:
-                    writer.write(sample)
-            if not writer.count:
-                raise ConfigError(
-                    f"the part {run.settings.shard} is empty: there are {len(contexts)} contexts", "use fewer parts"
-                )
-            folder.write_json("build.json", {"dropped": run.sources.dropped} | ({"order": order} if parts > 1 else {}))
-    samples = list(read_samples(folder.samples))
-    check_golds(samples, run.catalogue.specs)
+    if folder.samples.is_file():
+        return list(read_samples(folder.samples))
+    part, parts = run.settings.shard_of
+    samples: list[Sample] = []
+    order: list[str] = []
+    contexts: dict[tuple[str, ...], int] = {}
+    # The report goes first: once the samples are there, they are not built again.
+    with SampleWriter(folder.samples) as writer:
+        for sample in run.sources.samples(
+            run.settings,
+            run.catalogue,
+            run.tokenizer,
+            lambda message: on_progress(Progress("build", message=message)),
+        ):
+            order.append(sample.id)
+            # Whole contexts go to a part, in turn, so that each part still shares its prefixes.
+            if parts == 1 or contexts.setdefault(context_hashes(sample), len(contexts)) % parts == part:
+                samples.append(writer.write(sample))
+        if not samples:
+            raise ConfigError(
+                f"the part {run.settings.shard} is empty: there are {len(contexts)} contexts", "use fewer parts"
+            )
+        folder.write_json("build.json", {"dropped": run.sources.dropped} | ({"order": order} if parts > 1 else {}))
     return samples
 
 

@@ -131,7 +131,7 @@ def failures_of(task: str, scores: Mapping[Key, RewardResult]) -> list[Failure]:
     for (identifier, _), result in scores.items():
         if result.value is None:
             reason = result.reason or ""
-            kinds[result.status, re.sub(r"[0-9]+", "#", reason)].append((identifier, reason))
+            kinds[result.status, re.sub(r"(?<!HTTP )\b[0-9]+", "#", reason)].append((identifier, reason))
     return [
         Failure(task=task, status=status, reason=found[0][1], count=len(found), example=found[0][0])
         for (status, _), found in kinds.items()

@@ -117,19 +117,19 @@ def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
 
 def _from_file(file: Path, settings: RunSettings, catalogue: Catalogue) -> Iterator[Sample]:
     chosen: set[str] | None = None
-    by_task: dict[str, list[str]] = defaultdict(list)
-    for sample in read_samples(file):
-        if sample.task not in catalogue.specs:
-            unknown = UnknownNameError("task", sample.task, catalogue.specs)
-            raise DataError(f"sample {sample.id!r}: {unknown}", f"{unknown.hint}; or add it with --include", file=file)
-        by_task[sample.task].append(sample.id)
     if settings.limit is not None:
+        by_task: dict[str, list[str]] = defaultdict(list)
+        for sample in read_samples(file):
+            by_task[sample.task].append(sample.id)
         chosen = {
             identifier
             for task, identifiers in by_task.items()
             for identifier in _choose(identifiers, settings.limit, f"{settings.seed}/{task}")
         }
     for sample in read_samples(file):
+        if sample.task not in catalogue.specs:
+            unknown = UnknownNameError("task", sample.task, catalogue.specs)
+            raise DataError(f"sample {sample.id!r}: {unknown}", f"{unknown.hint}; or add it with --include", file=file)
         if chosen is None or sample.id in chosen:
             yield sample
 

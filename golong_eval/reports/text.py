@@ -14,7 +14,7 @@ from golong_eval.tasks import BUILDERS, BuildReport, Catalogue
 __all__ = ["build_text", "catalogue_text", "results_text", "several_text", "task_text"]
 
 _SHOWN = 10  # lines of a long list
-_REASON = 100  # characters of a reason
+_FAILURES, _REASON = 20, 100  # kinds of failure, and characters of a reason
 _NOTES = {
     "one cluster": "no interval: all answers share one document or context",
     "all equal": "no interval: all clusters have the same mean, so resampling them can't tell",
@@ -202,9 +202,9 @@ def _failures(results: Results) -> list[str]:
         return []
     rows = [
         (failure.task, str(failure.count), failure.status, failure.example, failure.reason[:_REASON])
-        for failure in results.failed[:_SHOWN]
+        for failure in results.failed[:_FAILURES]
     ]
-    more = len(results.failed) - _SHOWN
+    more = len(results.failed) - _FAILURES
     return [
         "",
         *table(("task", "failed", "status", "for instance", "reason"), rows, right=range(1, 2)),

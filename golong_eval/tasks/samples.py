@@ -7,6 +7,7 @@ by path, so a context that nine questions share is on disk once. A line may also
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -74,24 +75,33 @@ def parse_sample(line: bytes | str, file: Path, number: int) -> Sample:
         ) from None
     if all(document.path is None for document in sample.documents):
         return sample
-    folder = file.resolve().parent
-    documents = tuple(_located(document, folder, file, number) for document in sample.documents)
+    documents = tuple(_located(document, file, number) for document in sample.documents)
     return sample.model_copy(update={"documents": documents})
 
 
-def _located(document: Document, folder: Path, file: Path, number: int) -> Document:
+def _located(document: Document, file: Path, number: int) -> Document:
     if document.path is None:
         return document
-    path = (folder / document.path).resolve()
+    folder = os.path.dirname(file)  # noqa: PTH120 - pathlib takes longer than the rest of reading a sample
+    below, name = os.path.split(document.path)
+    path = os.path.join(_real(os.path.join(folder, below)), name)  # noqa: PTH118 - as above
+    if name in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114 - as above
+        path = os.path.realpath(path)
     # A sample file from elsewhere must not put this machine's other files into prompts.
-    if not path.is_relative_to(folder):
+    if not path.startswith(_real(folder).rstrip(os.sep) + os.sep):
         raise DataError(
             f"document {document.id!r}: the path {document.path!r} leaves the folder of the file",
             "keep documents below the folder of the file that names them",
             file=file,
             line=number,
         )
-    return document.model_copy(update={"path": str(path)})
+    return document.model_copy(update={"path": path})
+
+
+@functools.lru_cache(maxsize=256)
+def _real(folder: str) -> str:
+    """Return a folder's real path; the documents of a file lie in few folders."""
+    return os.path.realpath(folder)
 
 
 def samples_hash(samples: Iterable[Sample]) -> str:
@@ -168,7 +178,8 @@ class SampleWriter:
         name = f"{digest[:16]}.txt"
         if digest not in self._written:
             try:
-                self.documents.mkdir(exist_ok=True)
+                if not self._written:
+                    self.documents.mkdir(exist_ok=True)
                 (self.documents / name).write_bytes(text.encode("utf-8", "surrogatepass"))
             except OSError as error:
                 raise StorageError(
