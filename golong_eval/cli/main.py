@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from golong_eval.cli import audit, merge, run, score, tasks
+from golong_eval.cli import audit, merge, plan, run, score, tasks
 
 __all__ = ["app", "main"]
 
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.command("run")(run.run)
+app.command("plan")(plan.plan)
 app.command("score")(score.score)
 app.command("merge")(merge.merge)
 app.command("audit")(audit.audit)
@@ -56,8 +57,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         _tell(str(error), error.hint)
         code = 1
     except typer.TyperException as error:
-        verbs = ("run", "score", "merge", "audit", "tasks", "list", "show", "new", "validate", "build")
-        verb = [word for word in arguments[:2] if word in verbs] if arguments[0] in verbs[:5] else []
+        verbs = [command.name or "" for command in app.registered_commands] + ["tasks"]
+        subverbs = [command.name or "" for command in tasks.app.registered_commands]
+        verb = [word for word, known in zip(arguments, (verbs, subverbs), strict=False) if word in known]
         _tell(error.format_message(), " ".join(["see: golong", *verb, "--help"]))
         code = 1
     except OSError as error:  # for instance standard output on a full disk

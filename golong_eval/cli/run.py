@@ -32,6 +32,8 @@ def run(
             plans = [plan_run(one, on_progress=show) for one in settings]
         for plan in plans:
             typer.echo(plan.model_dump_json(indent=2) if json else plan_text(plan))
+        if any(plan.obstacles for plan in plans):
+            raise typer.Exit(1)
         return
     with progress_display() as show:
         outcomes = evaluate_each(settings, on_progress=show)

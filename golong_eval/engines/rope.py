@@ -43,7 +43,8 @@ class RopeScaling(Frozen):
         Raises:
             ConfigError: The configuration states no length and none is given.
         """
-        return int(self.factor * self._original(_text_config(config)))
+        # 2.3 x 40960 is 94208, and a little less in binary.
+        return int(round(self.factor * self._original(_text_config(config)), 6))
 
     def overrides(self, config: Mapping[str, Any], needed: int | None = None) -> dict[str, JsonValue]:
         """Return the whole override of a checkpoint's configuration: for vLLM's ``hf_overrides``, and for transformers.
@@ -62,7 +63,7 @@ class RopeScaling(Frozen):
             original = self._original(text)
             raise ConfigError(
                 f"YaRN of factor {self.factor:g} over {original} positions makes {length}, and {needed} are needed",
-                f"use a factor of {_round_up(needed / original)} or more",
+                f"use a factor of {_least_factor(needed, original)} or more",
             )
         override: dict[str, JsonValue] = {
             "max_position_embeddings": length,
@@ -73,7 +74,7 @@ class RopeScaling(Frozen):
                 "original_max_position_embeddings": self._original(text),
             },
         }
-        return {"text_config": override} if "text_config" in config else override
+        return override if text is config else {"text_config": override}
 
     def _original(self, text: Mapping[str, Any]) -> int:
         original = self.original_max_position_embeddings or text.get("max_position_embeddings")
@@ -104,7 +105,7 @@ def _text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
 def _kept(text: Mapping[str, Any]) -> dict[str, JsonValue]:
     """Return the rotary parameters that a scaling leaves as they are: theta, and the rotated share if it is stated."""
     stated = text.get("rope_parameters") or text.get("rope_scaling") or {}
-    if any(isinstance(value, Mapping) for value in stated.values()):
+    if any(isinstance(value, Mapping) for value in stated.values()) or "rope_local_base_freq" in text:
         raise ConfigError(
             "the checkpoint rotates its kinds of layers differently, which one scaling can't describe",
             "write the override for its engine by hand: --engine-arg hf_overrides='{...}'",
@@ -128,10 +129,10 @@ def _kept(text: Mapping[str, Any]) -> dict[str, JsonValue]:
     return kept
 
 
-def _round_up(factor: float) -> float:
-    """Return a factor rounded up to a tenth.
+def _least_factor(needed: int, original: int) -> float:
+    """Return the least factor, in tenths, that makes enough positions.
 
-    >>> _round_up(3.01), _round_up(4.0)
+    >>> _least_factor(98_400, 32_768), _least_factor(131_072, 32_768)
     (3.1, 4.0)
     """
-    return -int(-round(factor * 10, 6) // 1) / 10
+    return -(-10 * needed // original) / 10

@@ -3,7 +3,7 @@
 from golong_eval.harness.checkpoints import Outcome, evaluate_each, find_checkpoints
 from golong_eval.harness.evaluation import evaluate
 from golong_eval.harness.merging import merge_runs
-from golong_eval.harness.plan import Plan, TaskPlan, plan_run
+from golong_eval.harness.plan import Assumptions, Plan, TaskPlan, plan_run
 from golong_eval.harness.progress import Progress
 from golong_eval.harness.rescoring import rescore_run, score_file
 from golong_eval.harness.results import Results, TaskResult
@@ -12,6 +12,7 @@ from golong_eval.harness.schedule import schedule
 from golong_eval.harness.settings import RunSettings
 
 __all__ = [
+    "Assumptions",
     "Outcome",
     "Plan",
     "Progress",

@@ -48,6 +48,8 @@ def find_checkpoints(models: Sequence[str], every: int | None = None) -> list[st
     """
     if every is not None and every < 1:
         raise ConfigError(f"--every {every} takes no checkpoint", "give 1 or more")
+    if every is not None and not models:
+        raise ConfigError("--every is given and no folder of a training", "name one with --model")
     found: list[str] = []
     for model in models:
         folder = Path(model)

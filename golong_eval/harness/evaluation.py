@@ -21,7 +21,7 @@ from golong_eval.harness.resolve import ResolvedRun, open_run, resolve_run
 from golong_eval.harness.response_cache import ResponseCache
 from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import RunFolder
-from golong_eval.harness.schedule import context_hashes
+from golong_eval.harness.schedule import with_parts
 from golong_eval.harness.scoring import score_run
 from golong_eval.harness.settings import RunSettings
 from golong_eval.rewards import render_gold
@@ -142,23 +142,17 @@ def _store_samples(run: ResolvedRun, folder: RunFolder, on_progress: OnProgress)
     part, parts = run.settings.shard_of
     samples: list[Sample] = []
     order: list[str] = []
-    contexts: dict[tuple[str, ...], int] = {}
+    made = run.sources.samples(
+        run.settings, run.catalogue, run.tokenizer, lambda message: on_progress(Progress("build", message=message))
+    )
     # The report goes first: once the samples are there, they are not built again.
     with SampleWriter(folder.samples) as writer:
-        for sample in run.sources.samples(
-            run.settings,
-            run.catalogue,
-            run.tokenizer,
-            lambda message: on_progress(Progress("build", message=message)),
-        ):
+        for sample, place in with_parts(made, parts):
             order.append(sample.id)
-            # Whole contexts go to a part, in turn, so that each part still shares its prefixes.
-            if parts == 1 or contexts.setdefault(context_hashes(sample), len(contexts)) % parts == part:
+            if place == part:
                 samples.append(writer.write(sample))
-        if not samples:
-            raise ConfigError(
-                f"the part {run.settings.shard} is empty: there are {len(contexts)} contexts", "use fewer parts"
-            )
+        if parts > 1 and not samples:
+            raise ConfigError(f"the part {run.settings.shard} is empty: there are fewer contexts", "use fewer parts")
         folder.write_json("build.json", {"dropped": run.sources.dropped} | ({"order": order} if parts > 1 else {}))
     return samples
 

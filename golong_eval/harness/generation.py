@@ -292,6 +292,7 @@ class _Answers:
         self._store(answer)
 
     def _store(self, answer: Generation) -> None:
+        self._prompts.flush()  # a prompt is on disk before its answer is
         task = self._tasks[answer.sample_id]
         if task not in self._logs:
             self._logs[task] = AppendLog(self._predictions / f"{task}.jsonl")
@@ -315,7 +316,7 @@ class _Answers:
                 before=prompt.before,
                 after=prompt.after,
             )
-            self._prompts.append(line.model_dump_json())
+            self._prompts.append(line.model_dump_json(), flush=False)
         return digest
 
     def _not_cached(

@@ -19,13 +19,14 @@ from golong_eval.harness.settings import RunSettings, is_operational
 from golong_eval.harness.sources import Sources, resolve_sources
 from golong_eval.tasks import MIN_LENGTH, Catalogue, TaskSpec, load_catalogue, parse_length
 
-__all__ = ["ResolvedRun", "find_run", "open_run", "read_config", "resolve_run"]
+__all__ = ["TEMPLATE_TOKENS", "ResolvedRun", "find_run", "open_run", "read_config", "resolve_run"]
 
 THINKING_TOKENS = 4_096
 """Added to a task's answer budget when the model will think and no budget is named."""
 
+TEMPLATE_TOKENS = 64
+"""Room for what a chat template adds around a prompt."""
 
-_TEMPLATE_TOKENS = 64  # room for what a chat template adds around a prompt
 _PROBES, _PROBE_BYTES = 256, 64 * 1024
 
 
@@ -98,7 +99,7 @@ class ResolvedRun:
         if not self.sources.built or max_length is None or self.settings.context_policy != "refuse":
             return
         budget = max(self.budget(self.catalogue.specs[task], thinks=thinks) for task in self.sources.built)
-        room = max_length - budget - _TEMPLATE_TOKENS
+        room = max_length - budget - TEMPLATE_TOKENS
         if parse_length(self.settings.length) > room:
             raise ModelError(
                 f"prompts of {self.settings.length} tokens and answers of {budget} do not fit the model's "

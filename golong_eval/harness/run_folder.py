@@ -137,14 +137,22 @@ class AppendLog:
         except OSError as error:
             raise _storage(file, error) from error
 
-    def append(self, line: str) -> None:
-        """Add one line; it reaches the operating system before this returns.
+    def append(self, line: str, *, flush: bool = True) -> None:
+        """Add one line; it reaches the operating system before this returns, unless that is left to `flush`.
 
         Raises:
             StorageError: The disk is full, for instance; the lines before are kept.
         """
         try:
             self._out.write(line.encode("utf-8", "surrogatepass") + b"\n")
+            if flush:
+                self._out.flush()
+        except OSError as error:
+            raise _storage(self.file, error) from error
+
+    def flush(self) -> None:
+        """Have all lines reach the operating system; costs nothing where none is pending."""
+        try:
             self._out.flush()
         except OSError as error:
             raise _storage(self.file, error) from error
@@ -157,7 +165,7 @@ class AppendLog:
             raise _storage(self.file, error) from error
 
     def close(self) -> None:
-        """Close the file. Nothing is pending: `append` leaves nothing in a buffer that a failure did not report."""
+        """Close the file; what `flush` did not report as written may be lost if the disk is full."""
         with contextlib.suppress(OSError):
             self._out.close()
 

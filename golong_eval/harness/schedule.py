@@ -7,13 +7,13 @@ those groups the longest goes first: a long request started last would keep the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from golong_eval.schema import Document, Sample, sha256_text
 
-__all__ = ["Work", "context_hashes", "schedule"]
+__all__ = ["Work", "context_hashes", "schedule", "with_parts"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,16 @@ def schedule(
         pending.append((sample, path, size, missing))
     pending.sort(key=lambda item: [*((-longest[node], node) for node in item[1]), (-item[2], 0)])
     return [Work(sample, first, n) for sample, _, _, missing in pending for first, n in _stretches(missing)]
+
+
+def with_parts(samples: Iterable[Sample], parts: int) -> Iterator[tuple[Sample, int]]:
+    """Yield samples with the part of a split run that each belongs to, counted from 0.
+
+    Whole contexts go to a part, in turn as they come, so that each part still shares its prefixes.
+    """
+    contexts: dict[tuple[str, ...], int] = {}
+    for sample in samples:
+        yield sample, 0 if parts == 1 else contexts.setdefault(context_hashes(sample), len(contexts)) % parts
 
 
 def context_hashes(sample: Sample) -> tuple[str, ...]:

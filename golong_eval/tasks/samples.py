@@ -82,10 +82,11 @@ def parse_sample(line: bytes | str, file: Path, number: int) -> Sample:
 def _located(document: Document, file: Path, number: int) -> Document:
     if document.path is None:
         return document
-    folder = os.path.dirname(file)  # noqa: PTH120 - pathlib takes longer than the rest of reading a sample
+    # pathlib would take longer than the rest of reading a sample.
+    folder = os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120
     below, name = os.path.split(document.path)
-    path = os.path.join(_real(os.path.join(folder, below)), name)  # noqa: PTH118 - as above
-    if name in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114 - as above
+    path = os.path.join(_real(os.path.join(folder, below)), name)  # noqa: PTH118
+    if name in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114
         path = os.path.realpath(path)
     # A sample file from elsewhere must not put this machine's other files into prompts.
     if not path.startswith(_real(folder).rstrip(os.sep) + os.sep):
@@ -100,7 +101,7 @@ def _located(document: Document, file: Path, number: int) -> Document:
 
 @functools.lru_cache(maxsize=256)
 def _real(folder: str) -> str:
-    """Return a folder's real path; the documents of a file lie in few folders."""
+    """Return the real path of a folder, itself given as an absolute one; the documents of a file lie in few."""
     return os.path.realpath(folder)
 
 

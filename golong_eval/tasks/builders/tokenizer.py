@@ -1,7 +1,10 @@
-"""Count tokens with a named tokenizer, exactly and in bounded memory."""
+"""Count tokens, or make them, with a named tokenizer, exactly and in bounded memory."""
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,14 @@ __all__ = ["Tokenizer", "load_tokenizer"]
 _EMBEDDED = "training/embedded/checkpoint/tokenizer.json"
 _PIECE = 1 << 18
 """Characters tokenised at once: a tokenizer's own record of a text takes some hundred bytes a token."""
+_PIECES_KEPT = 32
+"""Pieces whose tokens are remembered: prompts over one context share most of theirs. Some 30 MB at most."""
 _OVERLAP = 1 << 11
 """Characters of context shared by neighbouring pieces; no tokenizer looks that far."""
 
 
 class Tokenizer:
-    """A tokenizer that only counts.
+    """A tokenizer without a chat template.
 
     Args:
         name: What the user called it; samples record it.
@@ -32,6 +37,7 @@ class Tokenizer:
         # A checkpoint may ship with truncation switched on, which would cap every count.
         backend.no_truncation()
         backend.no_padding()
+        self._cached_ids = lru_cache(_PIECES_KEPT)(self._ids_between)
 
     def count(self, text: str) -> int:
         """Return the number of tokens of a text, without special tokens around it.
@@ -49,6 +55,23 @@ class Tokenizer:
             start = end
         return total
 
+    def ids(self, text: str) -> array[int]:
+        """Return the tokens of a text, four bytes each, without special tokens around it.
+
+        A long text is tokenised in pieces, each with its surroundings; of a piece are the tokens that start in it.
+        They are those of the whole under the same condition as in `count`.
+        """
+        if len(text) <= _PIECE:
+            return array("I", self._backend.encode(text, add_special_tokens=False).ids)
+        tokens = array("I")
+        start = 0
+        while start < len(text):
+            end = _cut(text, start)
+            first = max(0, start - _OVERLAP)
+            tokens += self._cached_ids(text[first : end + _OVERLAP], start - first, end - first)
+            start = end
+        return tokens
+
     def count_added(self, text: str, added: str) -> int:
         """Return by how many tokens a text grows when ``added`` is put behind it."""
         near = text[-_OVERLAP:]
@@ -58,6 +81,11 @@ class Tokenizer:
         """Return by how many tokens a text grows when ``added`` is put before it."""
         near = text[:_OVERLAP]
         return self._encoded(added + near) - self._encoded(near)
+
+    def _ids_between(self, text: str, start: int, end: int) -> array[int]:
+        encoding = self._backend.encode(text, add_special_tokens=False)
+        starts = [place for place, _ in encoding.offsets]
+        return array("I", encoding.ids[bisect_left(starts, start) : bisect_left(starts, end)])
 
     def _encoded(self, text: str) -> int:
         return len(self._backend.encode(text, add_special_tokens=False))
