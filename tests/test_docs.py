@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import pydoc_data.topics
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 
 from golong_eval.cli.main import main
 from golong_eval.engines import embedded_model
+
+from .engines.chat_server import ChatServer
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--limit", "1", "--max-tokens", "4"]
@@ -24,12 +28,23 @@ def commands(text: str) -> list[str]:
     return [part.strip() for line in lines for part in line.split("&&")]
 
 
-def as_run_here(command: str, papers: Path) -> list[str]:
-    """The same command with a checkpoint and documents of this machine, and as little to do as possible."""
+def as_run_here(command: str, papers: Path, server: str) -> list[str]:
+    """The same command with a checkpoint, documents and a server of this machine, and as little to do as possible."""
     command = command.replace("path/to/checkpoint", embedded_model()).replace("~/papers", str(papers))
+    if "--base-url" in command:
+        command = re.sub(r"http://localhost:800[01]/v1", server, command).replace("org/model", "m")
+    if "path/to/another" in command:
+        command = command.replace("path/to/another", shutil.copytree(embedded_model(), Path("another")).name)
+    if "responses.jsonl" in command:
+        ids = [json.loads(line)["id"] for line in Path("mine.jsonl").read_text().splitlines()]
+        Path("responses.jsonl").write_text("".join(json.dumps({"id": name, "response": "D1"}) + "\n" for name in ids))
+    if "/RUN" in command:
+        command = re.sub(r"runs/(\w+)/RUN", lambda found: str(max(Path("runs", found[1]).iterdir())), command)
     command = re.sub(r"--length \w+", "--length 1k", command).replace("--per-task 20", "--per-task 1")
     words = shlex.split(command)[1:]
     if words[0] == "audit":
+        return [*words, "--limit", "1"]
+    if words[0] == "plan":
         return [*words, "--limit", "1"]
     return words + (SMALL if words[0] == "run" and "scripted" not in words else [])
 
@@ -44,17 +59,28 @@ def papers(tmp_path: Path) -> Path:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("page", ["README.md", "docs/tasks.md", "docs/rewards.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        *(f"docs/{name}.md" for name in ("tasks", "rewards", "running", "endpoints", "planning", "clusters")),
+    ],
+)
 def test_the_commands_of_a_page_run_in_order(
     page: str, papers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    with ChatServer(entry={"id": "m", "max_model_len": 32_768}) as server:
+        _run_commands(page, papers, server.url, capsys)
+
+
+def _run_commands(page: str, papers: Path, server: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = commands((ROOT / page).read_text())
     assert len(found) >= 2
     for command in found:
         with pytest.raises(SystemExit) as ended:
-            main(as_run_here(command, papers))
-        expected = 2 if "--variant official" in command else None  # attacks earn too much
+            main(as_run_here(command, papers, server))
+        expected = 2 if "audit --variant official" in command else None  # attacks earn too much
         assert (ended.value.code or None) == expected, (command, capsys.readouterr().err)
 
 
@@ -81,6 +107,11 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
         "docs/architecture.md",
         "docs/rewards.md",
         "docs/audit.md",
+        "docs/running.md",
+        "docs/endpoints.md",
+        "docs/vllm.md",
+        "docs/planning.md",
+        "docs/clusters.md",
     ):
         for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
             assert ((ROOT / page).parent / target).exists(), (page, target)

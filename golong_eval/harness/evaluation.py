@@ -162,5 +162,5 @@ def _open_cache(run: ResolvedRun, engine: Engine) -> ResponseCache | None:
         return None
     keys = ("thinking", "thinking_budget", "temperature", "top_p", "max_model_len", "context_policy", "rope_scaling")
     identity = {key: run.identity[key] for key in (*keys, "engine", "engine_args", "model", "checkpoint")}
-    servers = sorted(run.settings.base_url)
-    return ResponseCache(Path(run.settings.cache), identity | {"described": engine.describe(), "servers": servers})
+    described = {key: value for key, value in engine.describe().items() if key != "client"}
+    return ResponseCache(Path(run.settings.cache), identity | {"described": described})

@@ -1,0 +1,404 @@
+"""Sends requests to servers, again where that may help, and loses none.
+
+    with dispatcher.thread as thread:
+        thread.call(dispatcher.accept, jobs)
+        generations = thread.take(wait=True)    # and so on
+
+Jobs wait in a queue; the balancer takes from it; each attempt ends in an answer, another attempt or a failure. What was
+accepted comes back once for each repeat, or ``take`` raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from golong_eval.engines.base import GenerationRequest
+from golong_eval.engines.chat_completions import (
+    WITHOUT_N,
+    Answer,
+    ChatFormat,
+    plain,
+    read_error,
+    read_reply,
+    remedy,
+)
+from golong_eval.engines.http_client import Exchange, exchange, open_session
+from golong_eval.engines.loop_thread import LoopThread
+from golong_eval.engines.servers import Balancer, Server, Trouble, backoff
+from golong_eval.errors import EngineError
+from golong_eval.schema import Generation
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["Dispatcher", "Job", "Limits"]
+
+_ACCEPTED_SECONDS = 5.0  # a request that is not refused for so long has found room
+_DEAD_AFTER = 20  # requests in a row that could reach no server
+_RESUME = "then go on with --resume: what was finished is kept"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may take.
+
+    Attributes:
+        timeout: Seconds for one attempt.
+        deadline: Seconds for all attempts at a request, the waits between them included.
+        retries: Attempts after the first.
+        concurrency: Requests in flight at once, over all servers.
+    """
+
+    timeout: float
+    deadline: float
+    retries: int
+    concurrency: int
+
+
+@dataclass(eq=False, slots=True)
+class Ticket:
+    """A request, shared by the jobs that it is split into."""
+
+    request: GenerationRequest
+    left: int
+    """Repeats that have no outcome yet."""
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """`n` of a request's repeats, from its `index`-th on, to be asked for at once."""
+
+    ticket: Ticket
+    index: int
+    n: int
+    context: int
+    cut_tokens: int
+    trying: frozenset[str] = frozenset()
+    """Changes of the body that the server seemed to ask for; known to help once an answer comes."""
+    attempts: int = 0
+    started: float = math.nan
+    failed_at: float = math.nan
+    avoid: Server | None = None
+
+    @classmethod
+    def whole(cls, request: GenerationRequest, cut_tokens: int) -> Job:
+        """Return the job of a request as it comes."""
+        return cls(Ticket(request, request.n), 0, request.n, hash(request.prompt.documents), cut_tokens)
+
+    def one(self, index: int, trying: frozenset[str]) -> Job:
+        """Return the job of one of its repeats alone."""
+        return Job(self.ticket, index, 1, self.context, self.cut_tokens, trying)
+
+
+@dataclass(eq=False, slots=True)
+class _Attempt:
+    job: Job
+    server: Server
+    started: float
+    changes: frozenset[str]
+
+
+class Dispatcher:
+    """Sends jobs to servers, and hands each repeat's generation to the thread that it works in.
+
+    Args:
+        servers: The servers; changed as they answer.
+        chat: Makes the bodies.
+        key: Sent as a bearer token; kept out of every message.
+        limits: What a request may take.
+        changes: Changes of the body that the servers need; those found out are added.
+        opened_thinking: See `golong_eval.engines.chat_completions.read_reply`.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[Server],
+        chat: ChatFormat,
+        key: str,
+        limits: Limits,
+        changes: set[str],
+        *,
+        opened_thinking: bool = False,
+    ) -> None:
+        self.thread: LoopThread[Generation] = LoopThread(self._main)
+        """Where it works; leaving it cancels what is in flight. `take` raises an EngineError where all is lost."""
+        self.finished = 0
+        """Requests that have all their outcomes. Read by the caller's thread."""
+        self.finished_characters = 0
+        self._loop = self.thread.loop
+        self._servers = servers
+        self._chat = chat
+        self._key = key
+        self._limits = limits
+        self._changes = changes
+        self._opened_thinking = opened_thinking
+        self._balancer = Balancer(servers)
+        self._ready: deque[Job] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+        self._unreached = 0
+        self._answered = False
+        self._error: EngineError | None = None
+
+    @property
+    def window(self) -> int:
+        """Requests that may be in flight now."""
+        return min(self._limits.concurrency, sum(int(server.window) for server in self._servers))
+
+    async def _main(self, stopped: asyncio.Future[None]) -> None:
+        """Serve until told to stop; then cancel what is in flight and close the connections."""
+        async with open_session(self._key) as session:
+            self._session = session
+            for server in self._servers:  # one may rest since it was last asked
+                self._loop.call_at(server.rest_until, self.thread.guarded, self._dispatch)
+            try:
+                await stopped
+            finally:
+                self._session = None
+                for task in self._tasks:
+                    task.cancel()
+                # First, so that TLS connections are aborted: a server that stalls never ends their shutdown.
+                await session.close()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def accept(self, jobs: Sequence[Job]) -> None:
+        """Take jobs over."""
+        self._ready.extend(jobs)
+        self._dispatch()
+
+    def _again(self, job: Job) -> None:
+        if self._error is None:
+            self._ready.appendleft(job)
+            self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Start what can be started."""
+        if self._session is None:
+            return
+        if self._error is not None:
+            self._ready.clear()
+            if not self._tasks:
+                self.thread.fail(self._error)
+            return
+        now = self._loop.time()
+        while self._ready and len(self._tasks) < self._limits.concurrency:
+            taken = self._balancer.take(self._ready, now)
+            if taken is None:
+                return  # the end of a request, or of a server's rest, dispatches again
+            job, server = taken
+            if job.n > 1 and WITHOUT_N in self._changes:
+                self._ready.extendleft(job.one(job.index + i, job.trying) for i in reversed(range(job.n)))
+                continue
+            if math.isnan(job.started):
+                job.started = job.failed_at = now
+            if now - job.started >= self._limits.deadline:
+                self._fail(job, f"no answer within the deadline of {self._limits.deadline:g} s")
+                continue
+            server.in_flight += 1
+            task = self._loop.create_task(self._attempt(_Attempt(job, server, now, job.trying | self._changes)))
+            self._tasks.add(task)
+            if server.growing and server.window < server.ceiling:
+                self._loop.call_later(_ACCEPTED_SECONDS, self.thread.guarded, self._accepted, task, server)
+
+    def _accepted(self, task: asyncio.Task[None], server: Server) -> None:
+        if task in self._tasks and server.growing:
+            server.grow()
+            self._dispatch()
+
+    async def _attempt(self, attempt: _Attempt) -> None:
+        job, server = attempt.job, attempt.server
+        assert self._session is not None
+        try:
+            left = job.started + self._limits.deadline - attempt.started
+            body = self._chat.body(job.ticket.request, job.index, job.n, attempt.changes)
+            reply = await exchange(self._session, server.url, body, min(self._limits.timeout, left))
+            self._settle(attempt, reply, self._loop.time())
+        except Exception as error:  # noqa: BLE001 - raised again by take(), in the caller's thread
+            self.thread.fail(error)
+        finally:
+            server.in_flight -= 1
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.discard(task)
+        self.thread.guarded(self._dispatch)
+
+    def _settle(self, attempt: _Attempt, reply: Exchange, now: float) -> None:
+        """Decide what an attempt's end means: an answer, another attempt, a failure, or the end of everything."""
+        job, status = attempt.job, reply.status
+        if status is not None:
+            self._unreached = 0
+        if status is None:
+            if reply.failure == "too large":
+                self._fail(job, reply.reason)
+                return
+            troubles: dict[str | None, Trouble] = {"unreachable": "unreachable", "time-out": "overloaded"}
+            self._trouble(attempt, now, troubles.get(reply.failure, "broken"), reply.reason)
+        elif status == 200:
+            read = read_reply(reply.content, job.n, opened_thinking=self._opened_thinking)
+            if isinstance(read, str):
+                self._trouble(attempt, now, "broken", plain(read, self._key))
+                return
+            self._answered = True
+            attempt.server.answered(now)
+            self._changes |= job.trying
+            for place, answer in sorted(read.answers.items()):
+                self._answer(job, place, answer, read.prompt_tokens, read.cached_tokens, now)
+            if read.choices < job.n:
+                self._changes.add(WITHOUT_N)
+            if self._error is None:
+                missing = [place for place in range(job.n) if place not in read.answers]
+                self._ready.extendleft(job.one(job.index + place, frozenset()) for place in reversed(missing))
+        else:
+            self._refused(attempt, reply, status, now)
+
+    def _refused(self, attempt: _Attempt, reply: Exchange, status: int, now: float) -> None:
+        job = attempt.job
+        error = read_error(reply.content, self._key)
+        said = f"HTTP {status}: {error.message}"
+        if status == 429 and "insufficient_quota" in error.words:
+            self._lose(attempt, f"{said}", "top the account up, " + _RESUME)
+        elif status in (429, 503, 504, 529, 408):
+            # What a server turns away while it serves others has only to wait for its turn.
+            turned_away = status in (429, 503, 529) and attempt.server.answered_at > job.failed_at
+            self._trouble(attempt, now, "overloaded", said, reply.retry_after, counts=not turned_away)
+        elif status in (409, 425) or status >= 500 or 200 < status < 300:
+            self._trouble(attempt, now, "broken", said, reply.retry_after)
+        elif status in (400, 413, 422) and error.too_long:
+            self._fail(job, said, over_length=True)
+        elif status in (400, 422) and (change := remedy(error, job.n, attempt.changes)) is not None:
+            trying = job.trying | {change}
+            if change == WITHOUT_N:
+                self._ready.extendleft(job.one(job.index + i, trying) for i in reversed(range(job.n)))
+            else:
+                job.trying = trying
+                self._ready.appendleft(job)
+        elif status in (401, 402, 403) and "moderation" not in error.words:
+            self._lose(attempt, said, f"export the right key in the variable of --api-key-env, {_RESUME}")
+        elif 300 <= status < 400:
+            self._lose(attempt, said, f"give the address that it redirects to as --base-url, {_RESUME}")
+        elif status == 404 and ("model" in error.words.casefold() or not self._answered):
+            self._lose(attempt, said, f"check --model and --base-url: curl {attempt.server.base_url}/models, {_RESUME}")
+        else:
+            self._fail(job, said)
+
+    def _trouble(
+        self,
+        attempt: _Attempt,
+        now: float,
+        trouble: Trouble,
+        reason: str,
+        wait: float | None = None,
+        *,
+        counts: bool = True,
+    ) -> None:
+        """Try a job again, or give it up.
+
+        Args:
+            attempt: What failed.
+            now: When.
+            trouble: How.
+            reason: What is told of it.
+            wait: Seconds that the server asked for.
+            counts: Whether the attempt is one of those that ``retries`` allows.
+        """
+        job, server, limits = attempt.job, attempt.server, self._limits
+        wait = wait or None
+        working = [other for other in self._servers if other.lost is None]
+        alone = all(other is server or other.rest_until > now for other in working)
+        # A wait beyond the deadline fails this request, and is no reason to let the next one wait in the queue.
+        rest = wait if wait is not None and wait <= limits.deadline else None
+        server.struck(now, attempt.started, trouble, rest, alone=alone)
+        if server.rest_until > now:
+            self._loop.call_at(server.rest_until, self.thread.guarded, self._dispatch)
+        job.attempts += counts
+        job.failed_at = now
+        job.avoid = server
+        asked = f"; asks to wait {wait:.0f} s" if wait else ""
+        if job.attempts > limits.retries:
+            self._fail(
+                job, f"no answer in {job.attempts} attempts ({reason}{asked})", unreached=trouble == "unreachable"
+            )
+            return
+        # Where the server itself rests for as long, the request may go to another one at once.
+        pause = 0.0 if trouble == "unreachable" or wait is not None else backoff(max(job.attempts, 1))
+        resting = [now + wait if other is server and wait is not None else other.rest_until for other in working]
+        if max(now + pause, min(resting, default=now)) >= job.started + limits.deadline:
+            self._fail(job, f"no answer within the deadline of {limits.deadline:g} s ({reason}{asked})")
+        elif self._error is None:
+            if pause:
+                self._loop.call_later(pause, self.thread.guarded, self._again, job)
+            else:
+                self._ready.appendleft(job)
+
+    def _lose(self, attempt: _Attempt, said: str, hint: str) -> None:
+        """Ask no more of a server that would refuse every request; end where there is no other."""
+        attempt.server.lost = said
+        attempt.job.avoid = attempt.server
+        self._ready.appendleft(attempt.job)
+        if all(server.lost is not None for server in self._servers):
+            self._end(EngineError(f"{attempt.server.url} refuses every request ({said})", hint))
+
+    def _end(self, error: EngineError) -> None:
+        """Start nothing more; what is in flight may still end well."""
+        if self._error is None:
+            self._error = error
+
+    def _answer(
+        self, job: Job, place: int, answer: Answer, prompt_tokens: int, cached_tokens: int | None, now: float
+    ) -> None:
+        request = job.ticket.request
+        failed = answer.error is not None
+        self._emit(
+            job,
+            Generation(
+                sample_id=request.sample_id,
+                repeat=request.repeat + job.index + place,
+                text=answer.text,
+                finish_reason="error" if failed else "length" if answer.capped else "stop",
+                error=None if answer.error is None else plain(answer.error, self._key),
+                thinking_unfinished=answer.thinking_unfinished,
+                prompt_tokens=prompt_tokens,
+                completion_tokens=answer.completion_tokens,
+                reasoning_tokens=answer.reasoning_tokens,
+                cached_tokens=cached_tokens,
+                context_cut=job.cut_tokens > 0,
+                cut_tokens=job.cut_tokens,
+                seconds=round(now - job.started, 3),
+            ),
+        )
+
+    def _fail(self, job: Job, reason: str, *, over_length: bool = False, unreached: bool = False) -> None:
+        request = job.ticket.request
+        for repeat in range(request.repeat + job.index, request.repeat + job.index + job.n):
+            self._emit(
+                job,
+                Generation(
+                    sample_id=request.sample_id,
+                    repeat=repeat,
+                    text=None,
+                    finish_reason="error",
+                    error=reason,
+                    over_length=over_length,
+                    context_cut=job.cut_tokens > 0,
+                    cut_tokens=job.cut_tokens,
+                    seconds=round(self._loop.time() - job.started, 3),
+                ),
+            )
+        if unreached:
+            self._unreached += 1
+            if self._unreached >= min(_DEAD_AFTER, max(4, self._limits.concurrency)):
+                urls = ", ".join(server.base_url for server in self._servers)
+                self._end(EngineError(f"no server answers at {urls} ({reason})", f"start it again, {_RESUME}"))
+
+    def _emit(self, job: Job, generation: Generation) -> None:
+        self.thread.hand_over(generation)
+        ticket = job.ticket
+        ticket.left -= 1
+        if not ticket.left:
+            self.finished += 1
+            self.finished_characters += len(ticket.request.prompt.documents)
