@@ -61,7 +61,7 @@ slow: .venv/slow.stamp
 	touch $@
 
 test-vllm: .venv-vllm/ready.stamp
-	.venv-vllm/bin/python -m pytest -q -m vllm tests/engines -W default
+	.venv-vllm/bin/python -m pytest -q -m vllm tests/engines tests/cli/test_vllm_run.py -W default
 
 clean:
 	rm -rf .venv .venv-vllm runs dist

@@ -55,7 +55,8 @@ def coerce_gold(metric: str, plain: Any) -> Gold:
     ('D2', 'D1')
     """
     rule = metric_named(metric)
-    if not isinstance(plain, Frozen) and hasattr(plain, "tolist"):  # an array or number of numpy, as columns of parquet files come
+    # An array or number of numpy, as columns of parquet files come.
+    if not isinstance(plain, Frozen) and hasattr(plain, "tolist"):
         plain = plain.tolist()
     gold = plain if isinstance(plain, Frozen) else _typed(metric, rule, plain)
     if not isinstance(gold, rule.gold):

@@ -84,7 +84,8 @@ def arguments(server: ChatServer, samples: Path, *more: str) -> list[str]:
 
 
 def stored(status: Callable[[dict[str, object]], bool]) -> Counter[str]:
-    rows = [json.loads(line) for file in Path("runs").rglob("predictions/*.jsonl") for line in file.read_text().splitlines()]
+    files = Path("runs").rglob("predictions/*.jsonl")
+    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     return Counter(row["sample_id"] for row in rows if status(row))
 
 

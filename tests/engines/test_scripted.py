@@ -73,5 +73,5 @@ def test_what_it_does_not_know() -> None:
         ScriptedEngine.open("golld", EngineSettings())
     with pytest.raises(ConfigError, match="unknown key 'delays': did you mean 'delay'"):
         ScriptedEngine.open("empty", EngineSettings(args={"delays": 1}))
-    with pytest.raises(ConfigError, match="delay: must be a number, not .soon"):
+    with pytest.raises(ConfigError, match=r"delay: must be a number, not .soon"):
         ScriptedEngine.open("empty", EngineSettings(args={"delay": "soon"}))
