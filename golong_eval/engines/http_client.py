@@ -17,7 +17,16 @@ from golong_eval.errors import ConfigError
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Exchange", "check_address", "exchange", "open_session", "path_url", "read_key", "retry_seconds"]
+__all__ = [
+    "Exchange",
+    "check_address",
+    "exchange",
+    "is_address",
+    "open_session",
+    "path_url",
+    "read_key",
+    "retry_seconds",
+]
 
 _LARGEST_REPLY = 64 << 20  # bytes of a reply: far more than any answer, little enough to hold
 _LARGEST_REFUSAL = 1 << 20
@@ -40,17 +49,22 @@ class Exchange(NamedTuple):
 
 
 def check_address(base_url: str) -> str:
-    """Return an address of a server, without a slash at its end.
+    """Return an address of a server, without a slash at its end, and without the path that is asked.
 
     Raises:
         ConfigError: It is none, or holds a password or a query. It is not told, where it may hold a secret.
     """
-    if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", base_url) is None:
+    if not is_address(base_url):
         raise ConfigError(
             "a --base-url is no address of a server, or has a password or a query in it",
             "write it like --base-url http://localhost:8000/v1; the key goes into the variable of --api-key-env",
         )
-    return base_url.rstrip("/")
+    return base_url.rstrip("/").removesuffix("/chat/completions")
+
+
+def is_address(base_url: str) -> bool:
+    """Return whether a text is the address of a server, with no password and no query in it."""
+    return re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", base_url) is not None
 
 
 def path_url(base_url: str, path: str) -> str:
@@ -61,8 +75,9 @@ def path_url(base_url: str, path: str) -> str:
     >>> path_url("https://host/api/v3/", "models")
     'https://host/api/v3/models'
     """
-    base = base_url.rstrip("/").removesuffix("/chat/completions")
-    return f"{base}/{path}" if re.search("[^/]/v[0-9]", base) else f"{base}/v1/{path}"
+    base = base_url.rstrip("/").removesuffix(f"/{path}")
+    versioned = re.search("[^/]/v[0-9]", base)  # in the path, where some hosts go on after it
+    return f"{base}/{path}" if versioned else f"{base}/v1/{path}"
 
 
 def read_key(variable: str) -> str:

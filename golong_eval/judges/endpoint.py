@@ -7,14 +7,12 @@ import io
 import json
 import os
 import random
-import re
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from golong_eval.engines.http_client import is_address, path_url, retry_seconds
 from golong_eval.errors import ConfigError, JudgeError
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         # The address is printed, pickled and told in errors; it is not told here, where it may hold a password.
-        if re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", self.base_url) is None:
+        if not is_address(self.base_url):
             raise ConfigError(
                 "base_url is no address of a server, or has a password or a query in it",
                 "write it like http://localhost:8000/v1; a key goes into the variable that api_key_env names",
@@ -72,9 +70,7 @@ class Endpoint:
 
     def url(self, path: str) -> str:
         """Return the address of a path, for instance ``"embeddings"``."""
-        base = self.base_url.rstrip("/").removesuffix(f"/{path}")
-        versioned = re.search("[^/]/v[0-9]", base)  # in the path, where some hosts go on after it
-        return f"{base}/{path}" if versioned else f"{base}/v1/{path}"
+        return path_url(self.base_url, path)
 
     def post(self, path: str, bodies: Sequence[dict[str, Any]]) -> list[bytes]:
         """Post JSON bodies to a path, and return the bodies of the replies in the same order.
@@ -150,7 +146,7 @@ class Endpoint:
             # A redirect could carry the texts to another host.
             async with session.post(url, data=data, headers=headers, allow_redirects=False) as response:
                 status, content = response.status, await response.read()
-                wait = _seconds(response.headers.get("Retry-After", ""))
+                wait = retry_seconds(response.headers.get("Retry-After", ""))
         except TimeoutError:
             raise _TransientError(f"no reply within {self.timeout} s") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -186,17 +182,3 @@ def check_least(settings: object, **least: float) -> None:
         value = getattr(settings, key)
         if value is not None and value < low:
             raise ConfigError(f"{key}={value} is below {low}", f"leave {key} out, or give a larger one")
-
-
-def _seconds(retry_after: str) -> float | None:
-    """Return the wait that a Retry-After header asks for: seconds, or a date.
-
-    >>> _seconds("1.5"), _seconds("Thu, 01 Jan 1970 00:00:00 GMT"), _seconds("soon")
-    (1.5, 0.0, None)
-    """
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", retry_after):
-        return float(retry_after)
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (ValueError, OverflowError):
-        return None
