@@ -23,9 +23,10 @@ from golong_eval._optional import require
 from golong_eval.engines.arguments import read_arguments
 from golong_eval.engines.base import EngineSettings, GenerationRequest
 from golong_eval.engines.encoding import Encoded, PromptEncoder, failed
+from golong_eval.engines.logits import SeededSampler, ThinkingLimit
 from golong_eval.errors import ConfigError, ModelError
 from golong_eval.schema import Frozen, Generation
-from golong_eval.text import CLOSE_THINK
+from golong_eval.text import CLOSE_THINK, OPEN_THINK
 
 __all__ = ["TransformersEngine"]
 
@@ -127,6 +128,7 @@ class TransformersEngine:
             "parameters": self._model.num_parameters(),
             "revision": getattr(self._model.config, "_commit_hash", None),
             "seeded": True,
+            "thinking_budget_held": None if self._settings.thinking_budget is None else True,
             "chat_template": bool(self._tokenizer.chat_template),
             "max_length": self.max_length,
         }
@@ -211,11 +213,17 @@ class TransformersEngine:
         processors = transformers.LogitsProcessorList()
         if settings.temperature > 0:
             processors.append(
-                _SeededSampler(settings.temperature, settings.top_p, [item.request.seed for item in batch])
+                SeededSampler(settings.temperature, settings.top_p, [item.request.seed for item in batch])
             )
+        if settings.thinking_budget is not None:
+            opening, closing = (
+                self._tokenizer(tag, add_special_tokens=False)["input_ids"] for tag in (OPEN_THINK, CLOSE_THINK)
+            )
+            opened = [item.opened_thinking for item in batch]
+            processors.append(ThinkingLimit(settings.thinking_budget, opening, closing, opened))
         config = transformers.GenerationConfig(
             max_new_tokens=batch[0].request.max_tokens,
-            do_sample=False,  # _SeededSampler draws; what is left is to take the best
+            do_sample=False,  # SeededSampler draws; what is left is to take the best
             eos_token_id=sorted(self._eos) or None,
             pad_token_id=self._pad,
         )
@@ -245,33 +253,6 @@ class TransformersEngine:
             cut_tokens=item.cut_tokens,
             seconds=round(seconds, 3),
         )
-
-
-class _SeededSampler:
-    """Temperature and top-p sampling with a generator per row, by the Gumbel-max trick.
-
-    Adding Gumbel noise to log-probabilities and taking the largest draws from their distribution, so
-    each row's draw depends on its own seed alone and not on its neighbours in the batch.
-    """
-
-    def __init__(self, temperature: float, top_p: float, seeds: list[int]) -> None:
-        import torch
-        from transformers import TemperatureLogitsWarper, TopPLogitsWarper
-
-        self._warpers = [TemperatureLogitsWarper(temperature)] + ([TopPLogitsWarper(top_p)] if top_p < 1 else [])
-        # Noise is drawn on the CPU, so that a seed means the same on every device.
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        import torch
-
-        scores = scores.float()
-        for warper in self._warpers:
-            scores = warper(input_ids, scores)
-        noise = torch.stack(
-            [torch.empty(scores.shape[-1]).exponential_(generator=generator) for generator in self._generators]
-        )
-        return scores - noise.log().to(scores.device)
 
 
 def _rope(transformers: Any, model: str, settings: EngineSettings) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from golong_eval.engines import (
     resolve_engine,
 )
 from golong_eval.engines.encoding import Encoded, PromptEncoder
+from golong_eval.engines.logits import ThinkingLimit
 from golong_eval.engines.transformers import TransformersEngine
 from golong_eval.errors import ConfigError, ModelError, UnknownNameError
 from golong_eval.schema import Generation, Prompt
@@ -166,11 +167,11 @@ def test_seeded_sampling_draws_from_the_model_s_distribution() -> None:
     """Gumbel-max over many seeds gives the softmax frequencies at the temperature."""
     import torch
 
-    from golong_eval.engines.transformers import _SeededSampler
+    from golong_eval.engines.logits import SeededSampler
 
     logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
     draws = torch.zeros(4)
-    sampler = _SeededSampler(0.5, 1.0, [1])
+    sampler = SeededSampler(0.5, 1.0, [1])
     for _ in range(4000):
         draws[int(sampler(None, logits).argmax())] += 1
     assert torch.allclose(draws / 4000, torch.softmax(logits[0] / 0.5, 0), atol=0.03)
@@ -213,6 +214,45 @@ def test_thinking_opened_by_the_template_and_never_closed_is_unfinished(
     engine = changed(TURN + "<think>\n")
     (generation,) = engine.generate([request("<think>", 3)])
     assert generation.thinking_unfinished
+
+
+@pytest.mark.parametrize("template", [TURN + "<think>\n", TURN])
+def test_thinking_ends_when_its_budget_is_used_up(changed: Callable[..., TransformersEngine], template: str) -> None:
+    """The closing tag follows the budget's last token, and the answer goes on after it; without thinking, nothing."""
+    engine = changed(template, EngineSettings(thinking_budget=5))
+    (generation,) = engine.generate([request("a", 3, max_tokens=30)])
+    opened = template != TURN
+    assert generation.completion_tokens == 30
+    assert not generation.thinking_unfinished
+    thinking, tag, answer = (generation.text or "").partition("</think>")
+    assert bool(tag) == opened
+    if opened:
+        assert answer
+        (free,) = changed_engine_without_budget(engine).generate([request("a", 3, max_tokens=5)])
+        assert thinking == free.text
+
+
+def changed_engine_without_budget(engine: TransformersEngine) -> TransformersEngine:
+    engine._settings = EngineSettings()
+    return engine
+
+
+def test_a_limit_counts_each_row_s_thinking_from_its_own_opening() -> None:
+    """Rows: opened by the prompt; opens by itself at its second token; closes by itself; never thinks."""
+    import torch
+
+    opening, closing = [1, 2], [3, 4]
+    rows = [[9, 9, 9, 9, 9, 9], [1, 2, 9, 9, 9, 9], [9, 3, 4, 9, 9, 9], [9, 9, 9, 9, 9, 9]]
+    limit = ThinkingLimit(2, opening, closing, [True, False, True, False])
+    written: list[list[int]] = [[] for _ in rows]
+    for step in range(6):
+        ids = torch.tensor([[7, *row] for row in written])
+        scores = torch.zeros(4, 10)
+        for place, row in enumerate(rows):
+            scores[place, row[step]] = 1.0
+        for row, token in zip(written, limit(ids, scores).argmax(-1).tolist(), strict=True):
+            row.append(token)
+    assert written == [[9, 9, 3, 4, 9, 9], [1, 2, 9, 9, 3, 4], [9, 3, 3, 4, 9, 9], [9, 9, 9, 9, 9, 9]]
 
 
 def test_a_template_that_trims_its_content_is_understood(changed: Callable[..., TransformersEngine]) -> None:
