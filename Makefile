@@ -55,7 +55,7 @@ slow: .venv/slow.stamp
 .venv-vllm/ready.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv-vllm
 	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install "$(TORCH)"
-	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install "$(VLLM)" pytest pytest-timeout
+	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install "$(VLLM)" pytest pytest-timeout hypothesis
 	.venv-vllm/bin/python -m pip --quiet uninstall -y torchvision torchaudio torchcodec triton
 	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install -e .
 	touch $@

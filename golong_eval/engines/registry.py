@@ -85,7 +85,7 @@ def _local_engine() -> tuple[str, str]:
 
     if not torch.cuda.is_available():
         return "transformers", "vLLM is installed, but no GPU is seen (--engine vllm runs it without one)"
-    return "vllm", f"vLLM is installed and sees {torch.cuda.get_device_name()}"
+    return "vllm", "vLLM is installed and a GPU is seen"
 
 
 def open_engine(engine: str, model: str, settings: EngineSettings) -> Engine:

@@ -25,7 +25,6 @@ def machine(monkeypatch: pytest.MonkeyPatch):
             importlib.util, "find_spec", lambda name: (object() if vllm else None) if name == "vllm" else found(name)
         )
         monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-        monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A Fine GPU")
 
     return set_up
 
@@ -33,7 +32,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("vllm", "gpu", "engine", "why"),
     [
-        (True, True, "vllm", "vLLM is installed and sees A Fine GPU"),
+        (True, True, "vllm", "vLLM is installed and a GPU is seen"),
         (True, False, "transformers", "no GPU is seen (--engine vllm runs it without one)"),
         (False, True, "transformers", "vLLM is not installed"),
     ],

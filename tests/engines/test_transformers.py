@@ -15,7 +15,6 @@ from golong_eval.engines import (
     RopeScaling,
     embedded_model,
     open_engine,
-    resolve_engine,
 )
 from golong_eval.engines.encoding import Encoded, PromptEncoder
 from golong_eval.engines.logits import ThinkingLimit
