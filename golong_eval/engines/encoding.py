@@ -5,7 +5,7 @@ Shared by the engines that tokenise themselves, so that a prompt is the same tok
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -100,6 +100,50 @@ class PromptEncoder:
             return failed(request, reason, prompt_tokens=len(ids), over_length=True)
         kept = middle[: (left + 1) // 2] + (middle[-(left // 2) :] if left > 1 else [])
         return Encoded(request, first + kept + last, len(middle) - len(kept), opened_thinking)
+
+    def generation(
+        self,
+        item: Encoded,
+        new: Sequence[int],
+        ends: Collection[int],
+        *,
+        seconds: float,
+        repeat: int | None = None,
+        cached_tokens: int | None = None,
+        read: Callable[[Sequence[int]], tuple[str, bool]] | None = None,
+    ) -> Generation:
+        """Return what a model's tokens say: all before the first that ends the turn.
+
+        Args:
+            item: The request.
+            new: The answer's tokens.
+            ends: Tokens that end the turn.
+            seconds: How long it took.
+            repeat: Which repeat it answers; None is the request's first.
+            cached_tokens: Prompt tokens that a prefix cache had.
+            read: Returns the text of tokens, and whether their thinking is unfinished; None decodes them, and goes by
+                the tags.
+        """
+        end = next((index for index, token in enumerate(new) if token in ends), None)
+        answer = list(new if end is None else new[:end])
+        if read is None:
+            text = self.decode(answer)
+            unfinished = item.opened_thinking and CLOSE_THINK not in text
+        else:
+            text, unfinished = read(answer)
+        return Generation(
+            sample_id=item.request.sample_id,
+            repeat=item.request.repeat if repeat is None else repeat,
+            text=text,
+            finish_reason="length" if end is None else "stop",
+            thinking_unfinished=unfinished,
+            prompt_tokens=len(item.ids),
+            completion_tokens=len(answer) + (end is not None),
+            cached_tokens=cached_tokens,
+            context_cut=item.cut_tokens > 0,
+            cut_tokens=item.cut_tokens,
+            seconds=round(seconds, 3),
+        )
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Return an answer's text. Thinking tags are special tokens in some tokenizers and stay; other special go."""

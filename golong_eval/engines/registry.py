@@ -28,7 +28,7 @@ OPERATIONAL = {
     "vllm": frozenset({"data_parallel", "in_flight", "gpu_memory_utilization"}),
     "openai": frozenset({"timeout", "deadline", "retries"}),
     "transformers": frozenset({"batch_size", "batch_tokens", "device"}),
-    "ray": frozenset({"timeout", "deadline", "retries", "workers", "batch_size"}),
+    "ray": frozenset({"address", "timeout", "deadline", "retries", "workers", "batch_size"}),
     "scripted": frozenset({"delay", "fail"}),
 }
 """Arguments of engines that say how answers are fetched and not what is asked: a resumed run may change them."""

@@ -200,7 +200,7 @@ class TransformersEngine:
             yield from failed(batch[0].request, reason, prompt_tokens=len(batch[0].ids))
             return
         for item, new in zip(batch, rows, strict=True):
-            yield self._generation(item, new, time.monotonic() - started)
+            yield self._encoder.generation(item, new, self._eos, seconds=time.monotonic() - started)
 
     def _forward(self, batch: list[Encoded]) -> list[list[int]]:
         torch, settings = self._torch, self._settings
@@ -236,23 +236,6 @@ class TransformersEngine:
             )
         rows: list[list[int]] = output[:, longest:].tolist()
         return rows
-
-    def _generation(self, item: Encoded, new: list[int], seconds: float) -> Generation:
-        end = next((index for index, token in enumerate(new) if token in self._eos), None)
-        answer = new if end is None else new[:end]
-        text = self._encoder.decode(answer)
-        return Generation(
-            sample_id=item.request.sample_id,
-            repeat=item.request.repeat,
-            text=text,
-            finish_reason="length" if end is None else "stop",
-            thinking_unfinished=item.opened_thinking and CLOSE_THINK not in text,
-            prompt_tokens=len(item.ids),
-            completion_tokens=len(answer) + (end is not None),
-            context_cut=item.cut_tokens > 0,
-            cut_tokens=item.cut_tokens,
-            seconds=round(seconds, 3),
-        )
 
 
 def _rope(transformers: Any, model: str, settings: EngineSettings) -> dict[str, Any]:

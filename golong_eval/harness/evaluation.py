@@ -30,6 +30,7 @@ from golong_eval.tasks import SampleWriter, read_samples
 
 __all__ = ["evaluate"]
 
+_CHANGES_NO_ANSWER = frozenset({"client", "workers", "data_parallel"})
 _PROTOCOL = ("name", "max_length", "thinks", "native_n", "describe", "over_length", "generate", "close")
 
 
@@ -162,5 +163,5 @@ def _open_cache(run: ResolvedRun, engine: Engine) -> ResponseCache | None:
         return None
     keys = ("thinking", "thinking_budget", "temperature", "top_p", "max_model_len", "context_policy", "rope_scaling")
     identity = {key: run.identity[key] for key in (*keys, "engine", "engine_args", "model", "checkpoint")}
-    described = {key: value for key, value in engine.describe().items() if key != "client"}
+    described = {key: value for key, value in engine.describe().items() if key not in _CHANGES_NO_ANSWER}
     return ResponseCache(Path(run.settings.cache), identity | {"described": described})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from golong_eval.engines import servers
+from golong_eval.engines.openai import servers
 from golong_eval.schema import Document, Sample, TextGold
 from golong_eval.tasks import SampleWriter
 

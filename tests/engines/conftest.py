@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from golong_eval.engines import servers
+from golong_eval.engines.openai import servers
 
 from .chat_server import ChatServer
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 from golong_eval.engines.base import EngineSettings, GenerationRequest
-from golong_eval.engines.vllm_worker import serve
+from golong_eval.engines.vllm.worker import serve
 from golong_eval.errors import EngineError, ModelError
 from golong_eval.schema import Generation
 

@@ -21,9 +21,9 @@ import pytest
 
 from golong_eval.engines import EngineSettings, GenerationRequest, RopeScaling, embedded_model, open_engine
 from golong_eval.engines import http_client as http
-from golong_eval.engines.chat_completions import read_reply
 from golong_eval.engines.openai import OpenAIEngine
-from golong_eval.engines.servers import Balancer, Server
+from golong_eval.engines.openai.chat_completions import read_reply
+from golong_eval.engines.openai.servers import Balancer, Server
 from golong_eval.errors import ConfigError, EngineError, GolongError, ModelError
 from golong_eval.schema import Generation, Prompt
 
@@ -760,7 +760,7 @@ def test_no_more_than_the_ceiling_is_in_flight_over_all_servers(
 
 
 def test_long_documents_are_not_taken_far_ahead(chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("golong_eval.engines.openai._HELD_CHARACTERS", 1000)
+    monkeypatch.setattr("golong_eval.engines.openai.engine._HELD_CHARACTERS", 1000)
     chat_server.delay = 0.02
     taken = 0
 
@@ -960,7 +960,7 @@ def test_an_engine_generates_again_with_what_it_learned(chat_server: ChatServer)
 def test_a_bug_reaches_the_caller(chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error in the loop's thread must not leave the caller waiting for ever."""
     engine = opened(chat_server)
-    monkeypatch.setattr("golong_eval.engines.dispatcher.read_reply", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("golong_eval.engines.openai.dispatcher.read_reply", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         list(engine.generate(requests(3)))
 

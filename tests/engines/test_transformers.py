@@ -275,7 +275,9 @@ def test_both_ends_of_a_turn_end_it(changed: Callable[..., TransformersEngine]) 
     """The tokenizer's end of turn counts beside the generation config's, which fine-tunes often leave as it was."""
     engine = changed(generation_config={"eos_token_id": 0})
     assert engine._eos == {0, 2}
-    generation = engine._generation(encoded(engine, request("a", 3)), [67, 68, 2, 69, 0], 0.5)
+    generation = engine._encoder.generation(
+        encoded(engine, request("a", 3)), [67, 68, 2, 69, 0], engine._eos, seconds=0.5
+    )
     assert (generation.text, generation.finish_reason, generation.completion_tokens) == ("ab", "stop", 3)
 
 

@@ -203,7 +203,7 @@ def test_the_thinking_switch_reaches_the_template(engine: Any) -> None:
 def test_a_reasoning_parser_s_split_is_written_in_our_tags(
     engine: Any, answer: str, text: str, unfinished: bool
 ) -> None:
-    from golong_eval.engines.vllm_thinking import ThinkingSplit
+    from golong_eval.engines.vllm.thinking import ThinkingSplit
 
     tokenizer = engine._encoder.tokenizer
     split = ThinkingSplit.make("deepseek_r1", tokenizer, "auto")
@@ -212,7 +212,7 @@ def test_a_reasoning_parser_s_split_is_written_in_our_tags(
 
 
 def test_reasoning_parsers_are_checked(engine: Any) -> None:
-    from golong_eval.engines.vllm_thinking import ThinkingSplit
+    from golong_eval.engines.vllm.thinking import ThinkingSplit
 
     with pytest.raises(UnknownNameError, match="unknown reasoning parser 'deepseek_r2'") as caught:
         ThinkingSplit.make("deepseek_r2", engine._encoder.tokenizer, "auto")

@@ -14,8 +14,8 @@ import pytest
 from pydantic import JsonValue
 
 from golong_eval.engines import EngineSettings, RopeScaling, embedded_model
-from golong_eval.engines.vllm_arguments import Plan, plan
-from golong_eval.engines.vllm_replicas import device_slices
+from golong_eval.engines.vllm.arguments import Plan, plan
+from golong_eval.engines.vllm.replicas import device_slices
 from golong_eval.errors import ConfigError, ModelError
 
 

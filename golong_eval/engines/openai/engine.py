@@ -20,13 +20,13 @@ from pydantic import Field, JsonValue
 from golong_eval._optional import require
 from golong_eval.engines.arguments import read_arguments
 from golong_eval.engines.base import EngineSettings, GenerationRequest
-from golong_eval.engines.chat_completions import OWN_KEYS, WITHOUT_SEED, ChatFormat
-from golong_eval.engines.dispatcher import Dispatcher, Job, Limits
 from golong_eval.engines.encoding import PromptEncoder, failed
 from golong_eval.engines.http_client import check_address, path_url, read_key
+from golong_eval.engines.openai.chat_completions import OWN_KEYS, WITHOUT_SEED, ChatFormat
+from golong_eval.engines.openai.dispatcher import Dispatcher, Job, Limits
+from golong_eval.engines.openai.served_models import Served, ask_servers
+from golong_eval.engines.openai.servers import Server, backoff
 from golong_eval.engines.registry import embedded_model
-from golong_eval.engines.served_models import Served, ask_servers
-from golong_eval.engines.servers import Server, backoff
 from golong_eval.errors import ConfigError, ModelError
 from golong_eval.schema import Frozen, Generation, Prompt
 from golong_eval.text import CLOSE_THINK, OPEN_THINK

@@ -1,4 +1,4 @@
-"""One replica of a model, in a process of its own: ``python -m golong_eval.engines.vllm_worker READ WRITE``.
+"""One replica of a model, in a process of its own: ``python -m golong_eval.engines.vllm.worker READ WRITE``.
 
 READ and WRITE are file descriptors, because vLLM prints to standard output. Both carry a JSON object a line.
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from golong_eval.engines.base import GenerationRequest
-from golong_eval.engines.chat_completions import (
+from golong_eval.engines.http_client import Exchange, exchange, open_session
+from golong_eval.engines.openai.chat_completions import (
     WITHOUT_N,
     Answer,
     ChatFormat,
@@ -27,9 +28,8 @@ from golong_eval.engines.chat_completions import (
     read_reply,
     remedy,
 )
-from golong_eval.engines.http_client import Exchange, exchange, open_session
-from golong_eval.engines.loop_thread import LoopThread
-from golong_eval.engines.servers import Balancer, Server, Trouble, backoff
+from golong_eval.engines.openai.loop_thread import LoopThread
+from golong_eval.engines.openai.servers import Balancer, Server, Trouble, backoff
 from golong_eval.errors import EngineError
 from golong_eval.schema import Generation
 
@@ -112,7 +112,7 @@ class Dispatcher:
         key: Sent as a bearer token; kept out of every message.
         limits: What a request may take.
         changes: Changes of the body that the servers need; those found out are added.
-        opened_thinking: See `golong_eval.engines.chat_completions.read_reply`.
+        opened_thinking: See `golong_eval.engines.openai.chat_completions.read_reply`.
     """
 
     def __init__(

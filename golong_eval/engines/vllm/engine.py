@@ -2,7 +2,7 @@
 
     golong run --model path/to/checkpoint --engine vllm --engine-arg tensor_parallel_size=2
 
-Engine arguments: those of `golong_eval.engines.vllm_arguments.OwnArguments` (``data_parallel``, ``lora``,
+Engine arguments: those of `golong_eval.engines.vllm.arguments.OwnArguments` (``data_parallel``, ``lora``,
 ``reasoning_parser``, ``in_flight``), and any field of ``vllm.EngineArgs``. See docs/vllm.md.
 
 Prompts are tokenised and answers decoded as in the transformers engine, so that both see the same tokens.
@@ -28,12 +28,11 @@ from typing import Any
 from golong_eval._optional import require
 from golong_eval.engines.base import Engine, EngineSettings, GenerationRequest
 from golong_eval.engines.encoding import Encoded, PromptEncoder, failed
-from golong_eval.engines.vllm_arguments import Plan, own_arguments, plan
-from golong_eval.engines.vllm_guard import Guard
-from golong_eval.engines.vllm_thinking import ThinkingSplit
+from golong_eval.engines.vllm.arguments import Plan, own_arguments, plan
+from golong_eval.engines.vllm.guard import Guard
+from golong_eval.engines.vllm.thinking import ThinkingSplit
 from golong_eval.errors import EngineError, ModelError
 from golong_eval.schema import Generation
-from golong_eval.text import CLOSE_THINK
 
 __all__ = ["VLLMEngine", "load_tokenizer", "unloadable"]
 
@@ -80,7 +79,7 @@ class VLLMEngine:
         self._encoder = PromptEncoder(tokenizer, settings, self.max_length)
         self._thinking = split
         self.thinks = self._encoder.thinks or self._thinking is not None
-        self._eos = _ends_of_turn(config.model_config.model, tokenizer, made)
+        self._eos = ends_of_turn(config.model_config.model, tokenizer, made)
         self._seeded = not _platform().is_cpu()  # the CPU's sampler fails on a request's own seed
         self._budget = settings.thinking_budget if _holds_budget(vllm, config) else None
         self.in_flight = made.own.in_flight or settings.concurrency or 2 * int(config.scheduler_config.max_num_seqs)
@@ -114,7 +113,7 @@ class VLLMEngine:
         os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
         vllm = require("vllm", "vllm", "the vllm engine")
         if own_arguments(settings).data_parallel > 1:
-            from golong_eval.engines.vllm_replicas import VLLMReplicas
+            from golong_eval.engines.vllm.replicas import VLLMReplicas
 
             return VLLMReplicas.open(model, settings)
         made = plan(model, settings)
@@ -319,26 +318,14 @@ class VLLMEngine:
             one = item.request.model_copy(update={"repeat": flight.repeat, "n": 1})
             (failure,) = failed(one, f"vLLM ended it: {completion.finish_reason}", prompt_tokens=len(item.ids))
             return failure
-        new: Sequence[int] = completion.token_ids
-        end = next((index for index, token in enumerate(new) if token in self._eos), None)
-        answer = list(new) if end is None else list(new[:end])
-        if self._thinking is None:
-            text = self._encoder.decode(answer)
-            unfinished = item.opened_thinking and CLOSE_THINK not in text
-        else:
-            text, unfinished = self._thinking.read(answer)
-        return Generation(
-            sample_id=item.request.sample_id,
+        return self._encoder.generation(
+            item,
+            completion.token_ids,
+            self._eos,
             repeat=flight.repeat,
-            text=text,
-            finish_reason="length" if end is None else "stop",
-            thinking_unfinished=unfinished,
-            prompt_tokens=len(item.ids),
-            completion_tokens=len(answer) + (end is not None),
             cached_tokens=output.num_cached_tokens,
-            context_cut=item.cut_tokens > 0,
-            cut_tokens=item.cut_tokens,
-            seconds=round(time.monotonic() - flight.started, 3),
+            seconds=time.monotonic() - flight.started,
+            read=None if self._thinking is None else self._thinking.read,
         )
 
     def _died(self, error: Exception | None) -> EngineError:
@@ -384,7 +371,7 @@ def _device_name() -> str | None:
         return str(platform.device_type)
 
 
-def _ends_of_turn(model: str, tokenizer: Any, made: Plan) -> frozenset[int]:
+def ends_of_turn(model: str, tokenizer: Any, made: Plan) -> frozenset[int]:
     """Return the tokens that end an answer: the generation config's and the tokenizer's, as in transformers."""
     transformers = require("transformers", "vllm", "the vllm engine")
     options = {"trust_remote_code": made.trust_remote_code, "revision": made.revision}

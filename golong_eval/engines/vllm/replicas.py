@@ -27,14 +27,14 @@ from golong_eval import errors
 from golong_eval._optional import require
 from golong_eval.engines.base import EngineSettings, GenerationRequest
 from golong_eval.engines.encoding import PromptEncoder
-from golong_eval.engines.vllm import load_tokenizer, unloadable
-from golong_eval.engines.vllm_arguments import own_arguments, plan
+from golong_eval.engines.vllm.arguments import own_arguments, plan
+from golong_eval.engines.vllm.engine import load_tokenizer, unloadable
 from golong_eval.errors import ConfigError, EngineError, GolongError
 from golong_eval.schema import Generation, sha256_text
 
 __all__ = ["Replica", "VLLMReplicas", "device_slices"]
 
-WORKER = (sys.executable, "-P", "-m", "golong_eval.engines.vllm_worker")
+WORKER = (sys.executable, "-P", "-m", "golong_eval.engines.vllm.worker")
 _ROOT = str(Path(__file__).resolve().parents[2])
 _END_SECONDS = 20.0  # that a replica has to end by itself
 _DEATH_SECONDS = 2.0  # and that what has ended, or is killed, has until it is gone
