@@ -283,7 +283,7 @@ class Generation(Frozen):
     cached_tokens: int | None = None
     """Prompt tokens served from a prefix cache, where the engine tells."""
     prompt_shared: bool = False
-    """The prompt went out once for several repeats and is counted with another; the harness fills it in."""
+    """The prompt went out once for several repeats, and its tokens are counted with another of them."""
     reasoning_tokens: int | None = None
     """Of the completion's tokens, those spent on thinking, where the engine tells."""
     context_cut: bool = False

@@ -70,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if code == _INTERRUPTED:  # typer turns a Ctrl-C into this code
         resumable = arguments[:1] == ["run"]
         _tell(
-            "interrupted" + ("; what was finished is kept" if resumable else ""),
-            "run the same command with --resume to go on" if resumable else "",
+            "interrupted" + ("; the answers that came are kept" if resumable else ""),
+            "run the same command with --resume to go on; without it, if none came yet" if resumable else "",
         )
     sys.exit(code if isinstance(code, int) else 0)
 

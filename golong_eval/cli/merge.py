@@ -23,5 +23,5 @@ def merge(
     with progress_display() as show:
         results = merge_runs(runs, output_dir, on_progress=show)
     typer.echo(results.model_dump_json(indent=2) if json else results_text(results))
-    if results.failures:
+    if results.to_ask_again:
         raise typer.Exit(2)

@@ -134,7 +134,8 @@ def _settings(values: dict[str, Any], *, resume: bool) -> list[Any]:
     # All models answer the same samples, so that their scores can be compared: those that the first one counts.
     first = settings[0]
     if len(settings) > 1 and first.tokenizer is None and first.engine in ("auto", "vllm", "transformers", "ray"):
-        settings = [one.model_copy(update={"tokenizer": first.model or "embedded"}) for one in settings]
+        rest = [one.model_copy(update={"tokenizer": first.model or "embedded"}) for one in settings[1:]]
+        settings = [first, *rest]
     return settings
 
 

@@ -8,9 +8,11 @@ import typer
 from golong_eval.cli.options import with_run_options
 
 if TYPE_CHECKING:
-    from golong_eval.harness import RunSettings
+    from collections.abc import Sequence
 
-__all__ = ["plan"]
+    from golong_eval.harness import Plan, RunSettings
+
+__all__ = ["plan", "print_plans"]
 
 
 @with_run_options
@@ -36,7 +38,6 @@ def plan(
     """
     from golong_eval.cli.progress import progress_display
     from golong_eval.harness.plan import Assumptions, plan_run
-    from golong_eval.reports import plan_text
 
     assumptions = Assumptions.make(
         gpu=gpu,
@@ -48,6 +49,13 @@ def plan(
     )
     with progress_display() as show:
         plans = [plan_run(one, show, assumptions) for one in settings]
+    print_plans(plans, json=json)
+
+
+def print_plans(plans: "Sequence[Plan]", *, json: bool) -> None:
+    """Print the plan of each checkpoint; exit with code 1 where something is in the way."""
+    from golong_eval.reports import plan_text
+
     shown = [made.model_dump_json(indent=2) if json else plan_text(made) for made in plans]
     typer.echo("[" + ",\n".join(shown) + "]" if json and len(shown) > 1 else "\n\n".join(shown))
     if any(made.obstacles for made in plans):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from golong_eval.cli.options import with_run_options
+from golong_eval.cli.plan import print_plans
 
 if TYPE_CHECKING:
     from golong_eval.harness import RunSettings
@@ -25,15 +26,12 @@ def run(
     """
     from golong_eval.cli.progress import progress_display
     from golong_eval.harness import evaluate_each, plan_run
-    from golong_eval.reports import plan_text, results_text, several_text
+    from golong_eval.reports import results_text, several_text
 
     if dry_run:
         with progress_display() as show:
             plans = [plan_run(one, on_progress=show) for one in settings]
-        for plan in plans:
-            typer.echo(plan.model_dump_json(indent=2) if json else plan_text(plan))
-        if any(plan.obstacles for plan in plans):
-            raise typer.Exit(1)
+        print_plans(plans, json=json)
         return
     with progress_display() as show:
         outcomes = evaluate_each(settings, on_progress=show)
@@ -48,5 +46,5 @@ def run(
     for outcome in failed:
         assert outcome.error is not None
         typer.echo(f"golong: {outcome.model}: {outcome.error}\n        {outcome.error.hint}", err=True)
-    if failed or any(results.failures for results in finished):
+    if failed or any(results.to_ask_again for results in finished):
         raise typer.Exit(2)

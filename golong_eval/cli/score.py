@@ -50,5 +50,5 @@ def score(
     else:
         results = score_file(path, samples=samples, variant=variant, metrics=metrics, include=include or [], out=out)
     typer.echo(results.model_dump_json(indent=2) if json else results_text(results))
-    if results.failures:
+    if results.to_ask_again:
         raise typer.Exit(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -11,9 +12,24 @@ from golong_eval.errors import ConfigError
 from golong_eval.faults import explain
 from golong_eval.schema import Frozen
 
-__all__ = ["read_arguments"]
+__all__ = ["masked", "read_arguments"]
+
+_SECRET = re.compile(
+    r"api[_-]?key|secret|passw|authorization|credential|private|(^|access|auth|api|hf|bearer)[_-]?token$", re.IGNORECASE
+)
 
 _Arguments = TypeVar("_Arguments", bound=Frozen)
+
+
+def masked(value: JsonValue) -> JsonValue:
+    """Return a value with whatever stands under a secret-looking key, at any depth, hidden.
+
+    >>> masked({"top_k": 20, "extra": [{"Authorization": "Bearer x", "eos_token": "</s>"}]})
+    {'top_k': 20, 'extra': [{'Authorization': '***', 'eos_token': '</s>'}]}
+    """
+    if isinstance(value, dict):
+        return {key: "***" if _SECRET.search(key) else masked(inner) for key, inner in value.items()}
+    return [masked(inner) for inner in value] if isinstance(value, list) else value
 
 
 def read_arguments(kind: type[_Arguments], engine: str, args: Mapping[str, JsonValue]) -> _Arguments:
@@ -30,7 +46,7 @@ def read_arguments(kind: type[_Arguments], engine: str, args: Mapping[str, JsonV
     try:
         return kind.model_validate(args)
     except ValidationError as error:
-        known = ", ".join(kind.model_fields)
         raise ConfigError(
-            f"engine arguments of {engine}: {'; '.join(explain(error, kind))}", f"use --engine-arg with: {known}"
+            f"engine arguments of {engine}: {'; '.join(explain(error, kind))}",
+            f"it takes --engine-arg KEY=VALUE with {', '.join(kind.model_fields)}",
         ) from None

@@ -5,18 +5,20 @@ Shared by the engines that tokenise themselves, so that a prompt is the same tok
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from golong_eval.engines.base import EngineSettings, GenerationRequest
-from golong_eval.schema import Generation
+from golong_eval.errors import ModelError
+from golong_eval.schema import Generation, Prompt
 from golong_eval.text import CLOSE_THINK, OPEN_THINK
 
 __all__ = ["Encoded", "PromptEncoder", "failed"]
 
-_TEMPLATE_BYTES = 2_048
-"""More than a chat template adds to a prompt, in bytes; one that adds more is still counted exactly."""
+_MARGIN_BYTES = 64
+_EMPTY = GenerationRequest(sample_id="-", prompt=Prompt(after="x"), max_tokens=1)
 
 
 @dataclass(frozen=True)
@@ -53,24 +55,44 @@ class PromptEncoder:
         tokenizer: A tokenizer of transformers.
         settings: Thinking, context policy.
         max_length: Tokens of prompt and answer that the model takes; None where that is unknown.
+
+    Raises:
+        ModelError: The tokenizer is empty: transformers makes such a one where a folder has none.
     """
 
     def __init__(self, tokenizer: Any, settings: EngineSettings, max_length: int | None) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self._settings = settings
+        if not tokenizer("a text", add_special_tokens=False)["input_ids"]:
+            raise ModelError(
+                "the checkpoint's tokenizer makes no tokens of a text",
+                "check that its folder holds tokenizer.json, as save_pretrained writes it",
+            )
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        self._normalises = backend is None or backend.normalizer is not None
         self.thinks = bool(tokenizer.chat_template) and any(
             mark in str(tokenizer.chat_template) for mark in (OPEN_THINK, "enable_thinking")
         )
+
+    @functools.cached_property
+    def _template_bytes(self) -> int:
+        """What the chat template puts around a prompt, and a margin."""
+        return len("".join(self.rendered(_EMPTY)).encode()) + _MARGIN_BYTES
 
     def over_length(self, request: GenerationRequest) -> str | None:
         """Say why a request does not fit the model; None if it fits."""
         if self.max_length is None:
             return None
         text = request.prompt.text
-        # No token is shorter than a byte, so most prompts need no counting. (One of SentencePiece's may stand
-        # before the first word for no byte at all; the margin has room for it.)
-        if len(text.encode("utf-8", "replace")) + _TEMPLATE_BYTES + request.max_tokens <= self.max_length:
+        # No token is shorter than a byte of what is tokenised, so most prompts need no counting. A normaliser can make
+        # more bytes of a text (NFKC up to 11 of one), but none of ASCII; SentencePiece may put a token before the first
+        # word for no byte at all, for which the margin has room.
+        plain = text.isascii() or not self._normalises
+        if (
+            plain
+            and len(text.encode("utf-8", "replace")) + self._template_bytes + request.max_tokens <= self.max_length
+        ):
             return None
         tokens = len(self._whole(request)[0])
         if tokens + request.max_tokens <= self.max_length:
@@ -87,7 +109,12 @@ class PromptEncoder:
         assert self.max_length is not None
         if self._settings.context_policy != "truncate":
             reason = _too_long(len(ids), request.max_tokens, self.max_length)
-            return failed(request, reason, prompt_tokens=len(ids), over_length=True)
+            return failed(request, reason, over_length=True)
+        if parts.documents == "" and parts.opening and request.prompt.documents:
+            reason = _too_long(len(ids), request.max_tokens, self.max_length)
+            return failed(
+                request, f"{reason}; the chat template rewrites it, so its documents can't be cut", over_length=True
+            )
         first = self._tokens(parts.opening, first=True) + self._tokens(parts.before, literal=literal)
         middle = self._tokens(parts.documents, literal=literal)
         last = self._tokens(parts.after, literal=literal) + self._tokens(parts.closing)
@@ -97,7 +124,9 @@ class PromptEncoder:
                 f"question and answer budget take {len(first) + len(last) + request.max_tokens} tokens, "
                 f"more than the model's {self.max_length}"
             )
-            return failed(request, reason, prompt_tokens=len(ids), over_length=True)
+            return failed(request, reason, over_length=True)
+        if left >= len(middle):  # parts can be fewer tokens than the whole that they make
+            return Encoded(request, first + middle + last, 0, opened_thinking)
         kept = middle[: (left + 1) // 2] + (middle[-(left // 2) :] if left > 1 else [])
         return Encoded(request, first + kept + last, len(middle) - len(kept), opened_thinking)
 

@@ -9,9 +9,18 @@ from pathlib import Path
 
 from golong_eval._content import content_path
 from golong_eval.engines.base import Engine, EngineSettings
+from golong_eval.engines.http_client import check_address
 from golong_eval.errors import ConfigError, ModelError, UnknownNameError
 
-__all__ = ["ENGINES", "OPERATIONAL", "embedded_model", "open_engine", "resolve_engine"]
+__all__ = [
+    "CACHES_PREFIXES",
+    "ENGINES",
+    "OPERATIONAL",
+    "SHARES_PROMPTS",
+    "embedded_model",
+    "open_engine",
+    "resolve_engine",
+]
 
 ENGINES = {
     "vllm": "golong_eval.engines.vllm:VLLMEngine",
@@ -23,6 +32,12 @@ ENGINES = {
 """Name -> ``module:class``. The class has ``open(model, settings)`` and is an `Engine`."""
 
 _ASKS_SERVERS = ("openai", "ray")
+
+SHARES_PROMPTS = frozenset({"vllm", "openai"})
+"""Engines that compute the prompt of several repeats once."""
+
+CACHES_PREFIXES = frozenset({"vllm", "openai", "ray"})
+"""Engines that compute what neighbouring prompts share once, as far as their cache holds it."""
 
 OPERATIONAL = {
     "vllm": frozenset({"data_parallel", "in_flight", "gpu_memory_utilization"}),
@@ -54,7 +69,7 @@ def resolve_engine(engine: str, model: str, base_urls: Sequence[str] = ()) -> tu
 
     Raises:
         UnknownNameError: No engine has that name.
-        ConfigError: Servers are named for an engine that asks none.
+        ConfigError: Servers are named for an engine that asks none, or an address is none or holds a secret.
         ModelError: ``auto``, and the model looks like a path where nothing is.
     """
     if engine != "auto" and engine not in ENGINES:
@@ -64,13 +79,15 @@ def resolve_engine(engine: str, model: str, base_urls: Sequence[str] = ()) -> tu
             f"--base-url names a server, and the engine {engine} asks none",
             f"leave it out, or use --engine {_ASKS_SERVERS[0]}",
         )
+    for url in base_urls:
+        check_address(url)  # before anything prints it
     if engine != "auto":
         return engine, "as asked"
     if base_urls:
-        return "openai", f"{model} is served at {base_urls[0]}"
+        return "openai", f"--base-url names {base_urls[0]}"
     local, why = _local_engine()
     if Path(model).is_dir():
-        return local, f"{model} is a folder with a checkpoint; {why}"
+        return local, f"{model} is a folder; {why}"
     looks_local = model.startswith((".", "/", "~")) or model.count("/") != 1
     if looks_local:
         raise ModelError(f"no checkpoint folder at {model}", "give a folder, or a hub name such as org/model")

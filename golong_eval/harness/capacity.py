@@ -115,6 +115,11 @@ def find_gpu(name: str) -> Gpu:
     raise ConfigError(str(error), f"{error.hint}; or give its memory in GiB, such as --gpu 80")
 
 
+def _deals_out(shape: ModelShape, degree: int) -> bool:
+    """Return whether KV heads can be dealt out to so many GPUs, or copied to them, evenly: engines take no other."""
+    return shape.latent or shape.kv_heads % degree == 0 or degree % shape.kv_heads == 0
+
+
 def fit_gpus(
     shape: ModelShape, gpu: Gpu, utilization: float, requests: Sequence[int], positions: int | None = None
 ) -> GpuFit | None:
@@ -132,7 +137,7 @@ def fit_gpus(
     """
     if shape.weight_bytes is None or not requests:
         return None
-    tried = tuple(degree for degree in DEGREES if shape.heads % degree == 0)
+    tried = tuple(degree for degree in DEGREES if shape.heads % degree == 0 and _deals_out(shape, degree))
     share = int(gpu.gib * GIB * utilization) - RESERVE_BYTES
     free = {degree: share - -(-shape.weight_bytes // degree) for degree in tried}
     longest = max(requests)

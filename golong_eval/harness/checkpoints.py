@@ -11,7 +11,7 @@ from pathlib import Path
 from golong_eval.errors import ConfigError, EngineError, GolongError, ModelError
 from golong_eval.harness.evaluation import evaluate
 from golong_eval.harness.progress import Progress
-from golong_eval.harness.resolve import find_run, resolve_run
+from golong_eval.harness.resolve import has_runs, resolve_run
 from golong_eval.harness.results import Results
 from golong_eval.harness.settings import RunSettings
 
@@ -78,7 +78,7 @@ def evaluate_each(
     """Evaluate one checkpoint after the other, each in a run of its own; the memory of each is released in between.
 
     A checkpoint that can't be loaded or whose engine dies does not keep the others from their turn. With ``resume``,
-    finished and unfinished runs are taken up, and those that never began are begun.
+    finished and unfinished runs are taken up, and a checkpoint that has no run yet is begun.
 
     Args:
         settings: The settings of each, which differ in the model.
@@ -95,11 +95,12 @@ def evaluate_each(
             stage = f"[{number}/{len(settings)} {name}] {progress.stage}"
             on_progress(dataclasses.replace(progress, stage=stage) if len(settings) > 1 else progress)
 
-        resumed = one.resume and (len(settings) == 1 or find_run(resolve_run(one)) is not None)
         try:
+            resumed = one.resume and (len(settings) == 1 or has_runs(resolve_run(one)))
             outcomes.append(Outcome(name, evaluate(one.model_copy(update={"resume": resumed}), on_progress=show)))
-        except (ModelError, EngineError) as error:
-            if len(settings) == 1:
+        except GolongError as error:
+            # What is wrong with the first one's settings is wrong with all; of a later one, the others' results count.
+            if len(settings) == 1 or not (isinstance(error, ModelError | EngineError) or number > 1):
                 raise
             outcomes.append(Outcome(name, error=error))
     return outcomes

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from golong_eval.engines import Engine, EngineSettings, ScriptedEngine, open_engine
-from golong_eval.errors import ConfigError
+from golong_eval.errors import ConfigError, GolongError
 from golong_eval.harness.environment import describe_environment
 from golong_eval.harness.generation import generate_answers
 from golong_eval.harness.golds import check_golds
 from golong_eval.harness.progress import OnProgress, Progress
+from golong_eval.harness.records import read_predictions
 from golong_eval.harness.resolve import ResolvedRun, open_run, resolve_run
 from golong_eval.harness.response_cache import ResponseCache
 from golong_eval.harness.results import Results
@@ -46,7 +48,8 @@ def evaluate(
 
     Args:
         settings: All settings at once; or give them as keyword arguments.
-        model: A checkpoint folder or hub name, an engine, or a function from prompt to answer.
+        model: A checkpoint folder or hub name, an engine, or a function from prompt to answer. What an engine or a
+            function depends on is not known here: on ``resume``, that it is the same is the caller's word.
         on_progress: Called as the run goes on.
         **values: The fields of `RunSettings`, for instance ``tasks="t1,t3"``, ``length="8k"``.
 
@@ -66,10 +69,13 @@ def evaluate(
         settings = RunSettings.make(**values)
     elif given := {key for key, value in values.items() if value is not None}:
         raise TypeError(f"give settings, or keyword arguments such as {min(given)}, not both")
+    is_given = engine is not None
     run = resolve_run(settings, given_engine=None if engine is None else engine.name)
     with contextlib.ExitStack() as stack:
         # In the order of what it costs to find a mistake: the run to resume, the samples of files, the model.
         folder = stack.enter_context(open_run(run)) if settings.resume else None
+        if folder is not None and (done := _all_answered(run, folder)) is not None:
+            return score_run(folder, run.catalogue.specs, done, on_progress=on_progress)
         if folder is None and not run.sources.built:
             check_golds(run.sources.samples(settings, run.catalogue, run.tokenizer), run.catalogue.specs)
         golds: dict[str, str] = {}
@@ -77,20 +83,26 @@ def evaluate(
             # What the caller opened is the caller's to close.
             engine = stack.enter_context(contextlib.closing(_open(run, golds, on_progress)))
         run.check_length(engine.max_length, thinks=engine.thinks)
+        cache = _open_cache(run, engine, given=is_given)
+        if cache is not None:
+            stack.enter_context(cache)
         # Only now: a start that fails leaves no folder behind.
         folder = folder or stack.enter_context(open_run(run))
         sessions = (folder.read_json("env.json") or {}).get("sessions", [])
-        environment = describe_environment(engine)
-        folder.write_json("env.json", {"sessions": [*sessions, environment]})
-        samples = _store_samples(run, folder, on_progress)
+        folder.write_json("env.json", {"sessions": [*sessions, describe_environment(engine)]})
+        try:
+            samples = _store_samples(run, folder, on_progress)
+        except GolongError:
+            if not settings.resume:
+                shutil.rmtree(folder.path, ignore_errors=True)
+            raise
         if settings.resume or run.sources.built:
             check_golds(samples, run.catalogue.specs)
         golds.update((sample.id, render_gold(sample.gold)) for sample in samples if run.model == "gold")
-        cache = _open_cache(run, engine)
-        if cache is not None:
-            stack.enter_context(cache)
         counts = generate_answers(run, folder, engine, samples, cache, on_progress)
-        folder.write_json("env.json", {"sessions": [*sessions, environment | dataclasses.asdict(counts)]})
+        # Described again: some of it shows only when it is used, such as a server that refuses seeds.
+        environment = describe_environment(engine) | dataclasses.asdict(counts)
+        folder.write_json("env.json", {"sessions": [*sessions, environment]})
         return score_run(folder, run.catalogue.specs, samples, stopped=counts.stopped, on_progress=on_progress)
 
 
@@ -152,15 +164,33 @@ def _store_samples(run: ResolvedRun, folder: RunFolder, on_progress: OnProgress)
             order.append(sample.id)
             if place == part:
                 samples.append(writer.write(sample))
-        if parts > 1 and not samples:
+        if not order:
+            reasons = "; ".join(f"{task}: {reason}" for task, reason in run.sources.dropped.items())
+            raise ConfigError(f"no sample could be made ({reasons})", "use a greater --length, or more documents")
+        if not samples:
             raise ConfigError(f"the part {run.settings.shard} is empty: there are fewer contexts", "use fewer parts")
         folder.write_json("build.json", {"dropped": run.sources.dropped} | ({"order": order} if parts > 1 else {}))
     return samples
 
 
-def _open_cache(run: ResolvedRun, engine: Engine) -> ResponseCache | None:
+def _all_answered(run: ResolvedRun, folder: RunFolder) -> list[Sample] | None:
+    """Return the samples of a run that has all its answers: it needs no model; None of any other."""
+    if not folder.samples.is_file():
+        return None
+    samples = list(read_samples(folder.samples))
+    answers = read_predictions(folder.predictions, (sample.task for sample in samples))
+    wanted = [(sample.id, repeat) for sample in samples for repeat in range(run.settings.repeats)]
+    return samples if all(key in answers and answers[key].error is None for key in wanted) else None
+
+
+def _open_cache(run: ResolvedRun, engine: Engine, *, given: bool) -> ResponseCache | None:
     if run.settings.cache is None:
         return None
+    if given and "checkpoint" not in engine.describe():
+        raise ConfigError(
+            "a function, or an engine that was opened elsewhere, does not say what its answers depend on",
+            "name the checkpoint, or leave the cache out; an engine of your own may name 'checkpoint' in describe()",
+        )
     keys = ("thinking", "thinking_budget", "temperature", "top_p", "max_model_len", "context_policy", "rope_scaling")
     identity = {key: run.identity[key] for key in (*keys, "engine", "engine_args", "model", "checkpoint")}
     described = {key: value for key, value in engine.describe().items() if key not in _CHANGES_NO_ANSWER}

@@ -163,14 +163,13 @@ class _Open:
     request: GenerationRequest
     prompt_hash: str
     keys: dict[int, bytes]
-    prompt_counted: bool = False
 
 
 class _Spending:
     """Tokens spent by the whole run, and whether its limits allow another request.
 
     What is in flight counts with what it will likely take: prompts by their characters, at the rate seen so far, and
-    answers by their mean so far.
+    answers by their mean so far; before the first answer, by their whole budgets.
     """
 
     def __init__(self, settings: RunSettings, stored: Iterable[Generation]) -> None:
@@ -178,7 +177,7 @@ class _Spending:
         self._prompt = self._completion = self._answers = 0
         self._seen_tokens = self._seen_characters = 0
         self._open_characters = 0.0
-        self._open_answers = 0
+        self._open_answers = self._open_budget = 0
         for answer in stored:
             self._add(answer)
 
@@ -186,27 +185,31 @@ class _Spending:
         """Return None if a request may be asked, else why not."""
         settings = self._settings
         rate = self._seen_tokens / self._seen_characters if self._seen_characters else _TOKENS_PER_CHARACTER
-        mean = self._completion / self._answers if self._answers else 0.0
+        if self._answers:
+            answers = (self._open_answers + request.n) * self._completion / self._answers
+        else:
+            answers = self._open_budget + request.n * request.max_tokens
         prompt = self._prompt + rate * (self._open_characters + len(request.prompt.text))
-        completion = self._completion + mean * (self._open_answers + request.n)
-        so_far = f"{self._prompt:,} tokens of prompts and {self._completion:,} of answers so far"
+        completion = self._completion + answers
         if settings.token_limit is not None and prompt + completion > settings.token_limit:
-            return f"the limit of {settings.token_limit:,} tokens is reached ({so_far})"
+            return f"the limit of {settings.token_limit:,} tokens is reached"
         if settings.cost_limit is not None and settings.price is not None:
             cost = (prompt * settings.price[0] + completion * settings.price[1]) / 1e6
             if cost > settings.cost_limit * (1 + 1e-9):
-                return f"the limit of {settings.cost_limit:g} in cost is reached ({so_far})"
+                return f"the limit of {settings.cost_limit:g} in cost is reached"
         return None
 
     def asked(self, request: GenerationRequest) -> None:
         """Count a request as in flight."""
         self._open_characters += len(request.prompt.text)
         self._open_answers += request.n
+        self._open_budget += request.n * request.max_tokens
 
     def came(self, request: GenerationRequest, answer: Generation) -> None:
         """Count an answer as spent."""
         self._open_characters -= len(request.prompt.text) / request.n
         self._open_answers -= 1
+        self._open_budget -= request.max_tokens
         if answer.prompt_tokens and not answer.prompt_shared:
             self._seen_tokens += answer.prompt_tokens
             self._seen_characters += len(request.prompt.text)
@@ -217,7 +220,7 @@ class _Spending:
             return
         self._prompt += 0 if answer.prompt_shared else answer.prompt_tokens
         self._completion += answer.completion_tokens
-        self._answers += 1
+        self._answers += answer.error is None
 
 
 class _Answers:
@@ -284,8 +287,7 @@ class _Answers:
                 f"the engine {self._engine.name} answered {key}, which nobody asked or it had answered before",
                 "this is a defect of the engine: please report it",
             )
-        answer = generation.model_copy(update={"prompt_hash": entry.prompt_hash, "prompt_shared": entry.prompt_counted})
-        entry.prompt_counted = entry.prompt_counted or answer.prompt_tokens > 0
+        answer = generation.model_copy(update={"prompt_hash": entry.prompt_hash})
         self._spending.came(entry.request, answer)
         if self._cache is not None:
             self._cache.put(entry.keys[generation.repeat], answer)

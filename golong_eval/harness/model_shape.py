@@ -29,17 +29,21 @@ _OTHER_CACHES = (
     "attn_layer_period",
     "attn_type_list",
     "block_configs",
+    "block_types",
     "cross_attention_layers",
     "global_head_dim",
     "hybrid_override_pattern",
     "index_head_dim",
     "is_encoder_decoder",
+    "layer_group_size",
     "layers_block_type",
+    "linear_attn_config",
     "mamba_d_state",
     "mamba_num_heads",
     "multi_query",
     "num_kv_shared_layers",
     "swa_num_key_value_heads",
+    "use_cla",
 )
 _WINDOWED_IN_TURN = {"cohere2": 4, "gemma2": 2, "gemma3_text": 6}
 """Where a configuration names no layer types: every so many layers, one has full attention."""
@@ -115,6 +119,8 @@ def read_shape(folder: Path, config: Mapping[str, Any], kv_dtype: KvDtype = "aut
         kv_heads, values = 1, _stated(text, "kv_lora_rank") + _stated(text, "qk_rope_head_dim")
     else:
         kv_heads = heads if text.get("num_key_value_heads") is None else _stated(text, "num_key_value_heads")
+        if text.get("head_dim") is None and str(text.get("model_type", "")).startswith("gemma"):
+            raise ModelError("config.json states no head_dim, and that of the Gemma family is its class's own")
         width = _stated(text, "hidden_size") // heads if text.get("head_dim") is None else _stated(text, "head_dim")
         values = 2 * kv_heads * width
     dtype = kv_dtype if kv_dtype != "auto" else _dtype(text, config)
@@ -184,12 +190,16 @@ def _kinds(text: Mapping[str, Any], layers: int) -> list[str]:
         return ["linear" if (number + 1) % interval else "full" for number in range(layers)]
     if "linear_num_value_heads" in text:
         raise ModelError("config.json does not state which layers are linear")
+    if text.get("attention_chunk_size"):
+        raise ModelError("config.json does not state which layers attend in chunks")
     if not _window(text):
         return ["full"] * layers
     if "use_sliding_window" in text:  # Qwen: the first layers have full attention
         first = _stated(text, "max_window_layers")
         return ["window" if number >= first else "full" for number in range(layers)]
     pattern = text.get("sliding_window_pattern", _WINDOWED_IN_TURN.get(str(text.get("model_type"))))
+    if pattern is not None and (not isinstance(pattern, int) or pattern < 1):
+        raise ModelError(f"sliding_window_pattern in config.json is no number of layers ({pattern!r})")
     return ["window" if pattern is None or (number + 1) % pattern else "full" for number in range(layers)]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
-from golong_eval.engines import ContextPolicy, serve_command
+from golong_eval.engines import CACHES_PREFIXES, SHARES_PROMPTS, ContextPolicy, serve_command
 from golong_eval.errors import ConfigError, ModelError
 from golong_eval.faults import explain
 from golong_eval.harness.capacity import GpuFit, find_gpu, fit_gpus
@@ -128,7 +128,8 @@ class Plan(Frozen):
     time_note: str
     """Why there is no time for a measured run."""
     cost: float | None
-    """Most that the run costs by the settings' price: no prompt token cached or shared, every budget used up."""
+    """Most that the run costs by the settings' price: no prompt token cached or shared, every budget used up, and 64
+    tokens of chat template around each prompt."""
     token_limit: int | None
     cost_limit: float | None
     obstacles: tuple[str, ...]
@@ -171,6 +172,8 @@ def plan_run(
     answer_tokens = settings.repeats * sum(budget for _, budget in requests)
     whole = [tokens + TEMPLATE_TOKENS + budget for tokens, budget in requests]
     length = _length(run, limit, whole)
+    passes = 1 if run.engine in SHARES_PROMPTS else settings.repeats
+    computed = prefixes.tokens if run.engine in CACHES_PREFIXES else passes * prompt_tokens
     shape, shape_note = _shape(run, assumed)
     gpus = None
     if shape is not None and gpu is not None:
@@ -197,9 +200,9 @@ def plan_run(
         shape=shape,
         shape_note=shape_note,
         gpus=gpus,
-        time=_time(assumed, measured, prompt_tokens, prefixes.tokens, answer_tokens, expected),
+        time=_time(assumed, measured, passes * prompt_tokens, computed, answer_tokens, expected),
         time_note="" if measured is None else measured.note,
-        cost=_cost(settings, prompt_tokens, answer_tokens),
+        cost=_cost(settings, prompt_tokens + TEMPLATE_TOKENS * len(requests), answer_tokens),
         token_limit=settings.token_limit,
         cost_limit=settings.cost_limit,
         obstacles=tuple(_obstacles(length, gpus)),
@@ -288,16 +291,16 @@ def _time(
     assumed: Assumptions,
     measured: Measured | None,
     prompt_tokens: int,
-    unique: int,
+    computed: int,
     answer_tokens: int,
     expected: float | None,
 ) -> TimeEstimate | None:
     if assumed.prefill_tps is not None and assumed.decode_tps is not None:
-        return estimate_stated(assumed.prefill_tps, assumed.decode_tps, unique, answer_tokens)
+        return estimate_stated(assumed.prefill_tps, assumed.decode_tps, computed, answer_tokens)
     if measured is None or expected is None:
         return None
     return estimate_measured(
-        measured, prompt_tokens=prompt_tokens, unique_prefix_tokens=unique, budget=answer_tokens, expected=expected
+        measured, prompt_tokens=prompt_tokens, computed_tokens=computed, budget=answer_tokens, expected=expected
     )
 
 

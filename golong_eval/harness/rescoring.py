@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,10 @@ from golong_eval.rewards import METRIC_NAMES, MetricSpec, coerce_gold
 from golong_eval.schema import Frozen, Generation, Language, Sample, SampleMetadata
 from golong_eval.tasks import Localized, TaskSpec, load_catalogue, read_samples
 
-__all__ = ["rescore_run", "score_file"]
+__all__ = ["FROM_A_FILE", "rescore_run", "score_file"]
+
+FROM_A_FILE = "responses from a file"
+"""What stands in the place of an engine where there was none."""
 
 
 def rescore_run(
@@ -65,7 +69,10 @@ def rescore_run(
             raise UnknownNameError("task", task, catalogue.specs)
         changed = {task: _changed(spec, variant, metrics.get(task)) for task, spec in specs.items()}
         label = "" if changed == specs else ".custom" if metrics or variant is None else f".{variant}"
-        return score_run(folder, changed, samples, results_file=f"results{label}.json", on_progress=on_progress)
+        stopped = (folder.read_json("results.json") or {}).get("stopped")
+        return score_run(
+            folder, changed, samples, stopped=stopped, results_file=f"results{label}.json", on_progress=on_progress
+        )
 
 
 def score_file(
@@ -103,8 +110,13 @@ def score_file(
         raise ConfigError("metrics are named for tasks, and there are no samples", "name the samples, or leave it out")
     else:
         specs, asked, answers = _rows_with_golds(file, rows, variant)
+    _check_repeats(file, answers)
     repeats = max(repeat for _, repeat in answers) + 1
-    scored = list(score_answers(specs, asked, answers, repeats=repeats, context="full", seed=0))
+    scored = list(
+        score_answers(
+            specs, asked, answers, repeats=repeats, context="full", seed=0, unanswered="no response in the file"
+        )
+    )
     if out is not None:
         values = {key: result for _, scores in scored for key, result in scores.items()}
         lines = [StoredScore(sample_id=key[0], repeat=key[1], result=values[key]).model_dump_json() for key in answers]
@@ -116,7 +128,7 @@ def score_file(
         golong_eval=__version__,
         run=str(file),
         model=file.stem,
-        engine="none: responses from a file",
+        engine=FROM_A_FILE,
         context="full",
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         tasks=tuple(row for row, _ in scored),
@@ -125,8 +137,20 @@ def score_file(
     )
 
 
+def _check_repeats(file: Path, answers: Mapping[Key, Generation]) -> None:
+    """Raise where the repeats of a sample are not numbered 0, 1, ...: a gap would count as failures."""
+    counts = Counter(identifier for identifier, _ in answers)
+    for identifier, repeat in answers:
+        if repeat >= counts[identifier]:
+            raise DataError(
+                f"sample {identifier!r} has {counts[identifier]} responses and one of them is repeat {repeat}",
+                "number the responses to one sample: repeat 0, 1, ...",
+                file=file,
+            )
+
+
 class _Row(Frozen):
-    """A line of a file of responses."""
+    """A line of a file of responses; or of a run's ``predictions/``, which is kept whole as `generation`."""
 
     response: str
     id: str | None = None
@@ -135,15 +159,15 @@ class _Row(Frozen):
     gold: JsonValue = None
     question: str | None = None
     language: Language = "en"
+    generation: Generation | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _other_names(cls, data: Any) -> Any:
-        """Take the names that runs of golong-eval use in ``predictions/``."""
-        if not isinstance(data, dict):
+    def _of_a_run(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "finish_reason" not in data:
             return data
-        names = {"sample_id": "id", "text": "response"}
-        return {names.get(key, key): value for key, value in data.items()}
+        named = {"id": data.get("sample_id"), "repeat": data.get("repeat", 0), "response": data.get("text") or ""}
+        return named | {"generation": data}
 
 
 def _read(file: Path) -> Iterator[tuple[int, _Row]]:
@@ -198,7 +222,7 @@ def _responses_to_samples(
                 file=file,
                 line=number,
             )
-        answers[row.id, row.repeat] = _generation(row.id, row.repeat, row.response)
+        answers[row.id, row.repeat] = row.generation or _generation(row.id, row.repeat, row.response)
     return specs, asked, answers
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from golong_eval.harness.settings import RunSettings, is_operational
 from golong_eval.harness.sources import Sources, resolve_sources
 from golong_eval.tasks import MIN_LENGTH, Catalogue, TaskSpec, load_catalogue, parse_length
 
-__all__ = ["TEMPLATE_TOKENS", "ResolvedRun", "find_run", "open_run", "read_config", "resolve_run"]
+__all__ = ["TEMPLATE_TOKENS", "ResolvedRun", "has_runs", "open_run", "read_config", "resolve_run"]
 
 THINKING_TOKENS = 4_096
 """Added to a task's answer budget when the model will think and no budget is named."""
@@ -132,9 +133,15 @@ def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> Re
     """
     scripted = settings.engine == "scripted"
     model = settings.model or (SCRIPTS[0] if scripted else embedded_model())
+    if Path(model).is_dir():
+        model = os.path.normpath(model)
     engine, reason = (
         (given_engine, "as given") if given_engine else resolve_engine(settings.engine, model, settings.base_url)
     )
+    if settings.base_url and settings.model is None:
+        raise ConfigError(
+            "a server is named, and no model of it", f"give --model; curl {settings.base_url[0]}/models lists them"
+        )
     catalogue = load_catalogue(settings.include)
     sources = resolve_sources(settings, catalogue)
     # What no folder is named for is counted by the tokenizer that is always there, and the samples say by which.
@@ -158,6 +165,10 @@ def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> Re
     }
     try:
         identity["checkpoint"] = _fingerprint(Path(model))
+        # An adapter or a tokenizer, too, may be trained again into the same folder.
+        named = {"tokenizer": settings.tokenizer, **settings.engine_args}
+        paths = {key: Path(name) for key, name in named.items() if isinstance(name, str) and Path(name).exists()}
+        identity["paths"] = {key: _fingerprint(path) for key, path in sorted(paths.items())}
         identity["files"] = {str(file): _file_hash(file) for file in sources.files}
     except OSError as error:
         raise ConfigError(f"cannot read {error.filename} ({error.strerror})", "check its rights") from error
@@ -206,9 +217,9 @@ def open_run(run: ResolvedRun) -> RunFolder:
     return folder
 
 
-def find_run(run: ResolvedRun) -> Path | None:
-    """Return the folder of the newest run of the same settings, or None."""
-    return next((path for path in _candidates(run) if not _difference(path, run)), None)
+def has_runs(run: ResolvedRun) -> bool:
+    """Return whether the model has a run of any settings."""
+    return bool(_candidates(run))
 
 
 def _candidates(run: ResolvedRun) -> list[Path]:
@@ -234,7 +245,7 @@ def _run_to_resume(run: ResolvedRun) -> Path:
             f"there is no run of {run.model_name} to resume in {run.settings.output_dir}",
             "run without --resume, or give its --output-dir",
         )
-    found = find_run(run)
+    found = next((path for path in candidates if not _difference(path, run)), None)
     if found is None:
         raise ResumeError(
             _difference(candidates[0], run),

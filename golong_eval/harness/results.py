@@ -102,6 +102,11 @@ class Results(Frozen):
     dropped: dict[str, str] = Field(default_factory=dict)
     """Per task, what the builder could not make and why."""
 
+    @property
+    def to_ask_again(self) -> int:
+        """Answers without a score that another try may give one; prompts too long for the model are none."""
+        return sum(failure.count for failure in self.failed if failure.status != "over_length")
+
     def __getitem__(self, task: str) -> TaskResult:
         """Return the result of a task.
 

@@ -48,7 +48,9 @@ class RunFolder:
                 folder.mkdir(parents=True, exist_ok=True)
             self._lock = (path / ".lock").open("a")
         except OSError as error:
-            raise _storage(path, error) from error
+            raise StorageError(
+                f"cannot write {path} ({error.strerror or error})", "give another --output-dir, or free some space"
+            ) from error
         with contextlib.suppress(ImportError):  # no fcntl, no lock: Windows
             import fcntl
 

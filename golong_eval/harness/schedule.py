@@ -61,7 +61,8 @@ def with_parts(samples: Iterable[Sample], parts: int) -> Iterator[tuple[Sample, 
     """
     contexts: dict[tuple[str, ...], int] = {}
     for sample in samples:
-        yield sample, 0 if parts == 1 else contexts.setdefault(context_hashes(sample), len(contexts)) % parts
+        key = ("",) if parts == 1 else context_hashes(sample) or (sample.id,)
+        yield sample, contexts.setdefault(key, len(contexts)) % parts
 
 
 def context_hashes(sample: Sample) -> tuple[str, ...]:

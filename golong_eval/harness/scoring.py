@@ -65,8 +65,14 @@ def score_run(
         repeats=settings["repeats"],
         context=settings["context"],
         seed=settings["seed"],
+        unanswered="no answer" if stopped is None else f"not asked: {stopped}",
     )
-    for done, (row, scores) in enumerate(scored, 1):
+    asked = settings.get("task_identities", {})
+    for done, (scored_row, scores) in enumerate(scored, 1):
+        # The version and prompt that were asked, whatever the task has become since.
+        own = f"{scored_row.task_version} {scored_row.prompt_hash}"
+        version, prompt_hash, *_ = str(asked.get(scored_row.task, own)).split()
+        row = scored_row.model_copy(update={"task_version": int(version), "prompt_hash": prompt_hash})
         metric = specs[row.task].metric
         what = "+".join((metric.variant, *metric.parameters)).replace("/", "_")
         folder.write_lines(
@@ -106,6 +112,7 @@ def score_answers(
     repeats: int,
     context: ContextMode,
     seed: int,
+    unanswered: str = "no answer",
 ) -> Iterable[tuple[TaskResult, dict[Key, RewardResult]]]:
     """Yield each task's result and its scores, in the order of `specs`.
 
@@ -116,12 +123,13 @@ def score_answers(
         repeats: Answers wanted of each sample.
         context: Which documents the prompts showed.
         seed: Seed of the intervals.
+        unanswered: The reason that samples without an answer have no score.
     """
     by_task: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         by_task[sample.task].append(sample)
     for task, spec in specs.items():
-        scores = _score_task(spec, by_task[task], repeats, answers)
+        scores = _score_task(spec, by_task[task], repeats, answers, unanswered)
         yield aggregate_task(spec, by_task[task], repeats, answers, scores, context=context, seed=seed), scores
 
 
@@ -139,7 +147,7 @@ def failures_of(task: str, scores: Mapping[Key, RewardResult]) -> list[Failure]:
 
 
 def _score_task(
-    spec: TaskSpec, samples: Sequence[Sample], repeats: int, answers: Mapping[Key, Generation]
+    spec: TaskSpec, samples: Sequence[Sample], repeats: int, answers: Mapping[Key, Generation], unanswered: str
 ) -> dict[Key, RewardResult]:
     requests: dict[Key, ScoreRequest] = {}
     scores: dict[Key, RewardResult] = {}
@@ -153,7 +161,7 @@ def _score_task(
                     value=None,
                     status="over_length" if over else "provider_error",
                     metric=str(spec.metric),
-                    reason="no answer" if answer is None else answer.error,
+                    reason=unanswered if answer is None else answer.error,
                 )
                 continue
             requests[key] = ScoreRequest(

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
-from golong_eval.engines import OPERATIONAL, ContextPolicy, RopeScaling, Thinking
+from golong_eval.engines import OPERATIONAL, ContextPolicy, RopeScaling, Thinking, masked
 from golong_eval.errors import ConfigError
 from golong_eval.faults import explain
 from golong_eval.schema import Frozen
@@ -17,7 +17,6 @@ from golong_eval.tasks import ContextMode, parse_length
 __all__ = ["RunSettings", "is_operational"]
 
 _HOW_NOT_WHAT = frozenset({"base_url", "api_key_env", "concurrency", "token_limit", "cost_limit", "price", "cache"})
-_SECRET = re.compile(r"key|token$|secret|password|authorization", re.IGNORECASE)
 
 
 class RunSettings(Frozen):
@@ -67,7 +66,7 @@ class RunSettings(Frozen):
     """Price of a million prompt tokens, and of a million answer tokens."""
     cache: str | None = None
     """File of the response cache; None is no cache."""
-    shard: str | None = Field(default=None, pattern=r"^[1-9][0-9]*/[1-9][0-9]*$")
+    shard: str | None = None
     """``i/n``: only the i-th of n parts; see `golong_eval.harness.merge_runs`."""
     trust_remote_code: bool = False
     include: tuple[str, ...] = ()
@@ -98,14 +97,19 @@ class RunSettings(Frozen):
             try:
                 return parse_length(value)
             except ConfigError as error:
-                raise ValueError(f"max_model_len: {error}") from error
+                raise ValueError(str(error)) from error
         return value
 
     @field_validator("price", mode="before")
     @classmethod
     def _price_as_pair(cls, value: object) -> object:
         """Take ``"0.15,0.6"`` for ``(0.15, 0.6)``."""
-        return tuple(value.split(",")) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        parts = tuple(value.split(","))
+        if len(parts) != 2:
+            raise ValueError(f"{value!r} is not two prices, of a million prompt and answer tokens, such as 0.15,0.6")
+        return parts
 
     @field_validator("model", "documents", "tokenizer", "output_dir", "cache", mode="before")
     @classmethod
@@ -126,8 +130,12 @@ class RunSettings(Frozen):
             raise ValueError("price: two numbers of 0 or more")
         if self.thinking_budget is not None and self.thinking == "off":
             raise ValueError("thinking_budget: there is none to give with thinking off")
-        if self.shard is not None and self.shard_of[0] >= self.shard_of[1]:
-            raise ValueError(f"shard: {self.shard} names no part; the parts are 1/n to n/n")
+        if None not in (self.thinking_budget, self.max_tokens) and self.thinking_budget >= self.max_tokens:  # type: ignore[operator]
+            raise ValueError(f"thinking_budget: leaves no token of max_tokens {self.max_tokens} for the answer")
+        if self.shard is not None:
+            numbers = re.fullmatch("([1-9][0-9]*)/([1-9][0-9]*)", self.shard)
+            if numbers is None or int(numbers[1]) > int(numbers[2]):
+                raise ValueError(f"shard: {self.shard!r} names no part: write it like 1/2; the parts are 1/n to n/n")
         return self
 
     @property
@@ -153,9 +161,7 @@ class RunSettings(Frozen):
     def masked(self) -> dict[str, Any]:
         """Return all settings for ``config.json``, with the values of secret-looking arguments hidden."""
         values = self.model_dump(mode="json", exclude={"output_dir", "resume"})
-        values["engine_args"] = {
-            key: "***" if _SECRET.search(key) else value for key, value in self.engine_args.items()
-        }
+        values["engine_args"] = masked(values["engine_args"])
         return values
 
 

@@ -68,14 +68,14 @@ def estimate_stated(prefill_tps: float, decode_tps: float, prompt_tokens: int, a
 
 
 def estimate_measured(
-    measured: Measured, *, prompt_tokens: int, unique_prefix_tokens: int, budget: int, expected: float
+    measured: Measured, *, prompt_tokens: int, computed_tokens: int, budget: int, expected: float
 ) -> TimeEstimate | None:
     """Return the time in proportion to a measured run's; None where that run recorded none.
 
     Args:
         measured: That run.
-        prompt_tokens: Of the planned run's prompts.
-        unique_prefix_tokens: Those left to compute when shared beginnings are computed once.
+        prompt_tokens: Of the planned run's prompts, as often as its engine takes them.
+        computed_tokens: Those left to compute where its engine computes shared beginnings once.
         budget: Answer tokens at most.
         expected: Answer tokens to expect by `measured`.
     """
@@ -83,7 +83,7 @@ def estimate_measured(
     if seconds is None:
         return None
     if measured.tells_cached:
-        prompts = unique_prefix_tokens / measured.computed_prompt_tokens
+        prompts = computed_tokens / measured.computed_prompt_tokens
     else:
         prompts = prompt_tokens / measured.prompt_tokens
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 
 from golong_eval.harness import Plan
@@ -174,7 +175,9 @@ def _time(plan: Plan) -> Iterator[str]:
 def _cost(plan: Plan) -> Iterator[str]:
     if plan.cost is not None:
         limit = "" if plan.cost_limit is None else f"; the run stops at {plan.cost_limit:,.2f}, by --cost-limit"
-        yield f"at most {plan.cost:,.2f} by --price: each answer pays for its prompt and its whole budget{limit}"
+        # Rounded up: it is a bound.
+        most = f"{math.ceil(plan.cost * 1e4) / 1e4:,.4f}"
+        yield f"at most {most} by --price: each answer pays for its prompt and its whole budget{limit}"
 
 
 def _between(seconds: tuple[float, float]) -> str:

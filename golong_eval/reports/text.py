@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from golong_eval.engines import ENGINES
 from golong_eval.errors import UnknownNameError
-from golong_eval.harness import Results, TaskResult
+from golong_eval.harness import FROM_A_FILE, Results, TaskResult
 from golong_eval.reports.table import table
 from golong_eval.schema import Language
 from golong_eval.tasks import BUILDERS, BuildReport, Catalogue
@@ -46,7 +46,7 @@ def results_text(results: Results) -> str:
         "",
         *_notes(results),
         *_failures(results),
-        f"run folder: {results.run}",
+        f"{'responses' if results.engine == FROM_A_FILE else 'run folder'}: {results.run}",
     ]
     return "\n".join(lines)
 
@@ -156,7 +156,7 @@ def _mean_interval(row: TaskResult) -> str:
 def _notes(results: Results) -> list[str]:
     notes = []
     for method, text in _NOTES.items():
-        tasks = [row.task for row in results.tasks if row.interval == method]
+        tasks = [row.task for row in results.tasks if row.interval == method and row.scored]
         if tasks:
             notes.append(f"{', '.join(tasks)}: {text}")
     for row in results.tasks:
@@ -168,6 +168,9 @@ def _notes(results: Results) -> list[str]:
                 f"{row.task}: {row.n - row.scored} of {row.n} answers have no score ({failed}): mean "
                 f"{_score(row.mean)} counts them as 0, {_score(row.mean_scored)} leaves them out"
             )
+    empty = [row.task for row in results.tasks if row.statuses.get("empty", 0) > 0.1 * row.n]
+    if empty:
+        notes.append(f"{', '.join(empty)}: more than 10 % of answers are empty, which scores 0")
     capped = [row.task for row in results.tasks if (row.cap_hit_rate or 0) > 0.1]
     if capped:
         notes.append(f"{', '.join(capped)}: more than 10 % of answers ended at their token cap; see --max-tokens")
@@ -209,7 +212,7 @@ def _failures(results: Results) -> list[str]:
         "",
         *table(("task", "failed", "status", "for instance", "reason"), rows, right=range(1, 2)),
         *([f"and {more} more kinds of failure, all in results.json"] if more > 0 else []),
-        "--resume asks for these again" if results.engine in ENGINES else "",
+        *(["--resume asks for these again"] if results.engine in ENGINES and results.to_ask_again else []),
     ]
 
 

@@ -168,7 +168,7 @@ class SampleWriter:
             self._file.write(line.encode() + b"\n")
         except OSError as error:
             raise StorageError(
-                f"cannot write {self.path} ({error.strerror})", "free some space and build again"
+                f"cannot write {self.path} ({error.strerror})", "free some space, and run the same command again"
             ) from error
         self.count += 1
         return parse_sample(line, self.path, self.count)
@@ -184,7 +184,8 @@ class SampleWriter:
                 (self.documents / name).write_bytes(text.encode("utf-8", "surrogatepass"))
             except OSError as error:
                 raise StorageError(
-                    f"cannot write {self.documents / name} ({error.strerror})", "free some space and build again"
+                    f"cannot write {self.documents / name} ({error.strerror})",
+                    "free some space, and run the same command again",
                 ) from error
             self._written.add(digest)
         return document.model_copy(update={"text": None, "path": f"{self.documents.name}/{name}", "sha256": digest})
@@ -203,7 +204,7 @@ class SampleWriter:
             self._remove_stale_texts()
         except OSError as failure:
             raise StorageError(
-                f"cannot write {self.path} ({failure.strerror})", "free some space and build again"
+                f"cannot write {self.path} ({failure.strerror})", "free some space, and run the same command again"
             ) from failure
 
     def _discard(self) -> None:

@@ -126,7 +126,7 @@ def test_engine_arguments_are_read_as_json_where_they_are() -> None:
         (["--price", "a,b", "--cost-limit", "1"], "price"),
         (["--cost-limit", "1"], "needs the price"),
         (["--context-policy", "cut"], "context_policy"),
-        (["--shard", "3/2"], "3/2 names no part"),
+        (["--shard", "3/2"], "'3/2' names no part: write it like 1/2"),
         (["--thinking", "off", "--thinking-budget", "5"], "thinking_budget"),
         (["--every", "2"], "--every"),
         (["--concurrency", "0"], "concurrency"),

@@ -47,7 +47,7 @@ def test_a_checkpoint_is_run_by_vllm_where_it_sees_a_gpu(machine, vllm: bool, gp
 
 def test_a_server_is_asked_by_the_openai_engine(machine) -> None:
     machine(vllm=True, gpu=True)
-    assert resolve_engine("auto", "any-name", ["http://host/v1"]) == ("openai", "any-name is served at http://host/v1")
+    assert resolve_engine("auto", "any-name", ["http://host/v1"]) == ("openai", "--base-url names http://host/v1")
     assert resolve_engine("ray", "m", ["http://host/v1"])[0] == "ray"
     with pytest.raises(ConfigError, match="the engine vllm asks none"):
         resolve_engine("vllm", CHECKPOINT, ["http://host/v1"])

@@ -116,6 +116,57 @@ def test_without_truncation_a_prompt_too_long_has_no_answer(engine: Transformers
     assert limited.over_length(item) == outcome[0].error
 
 
+def test_a_normaliser_that_lengthens_a_text_is_reckoned_with(tmp_path: Path) -> None:
+    """NFKC makes 18 characters of one: bytes of the text are no bound on its tokens then."""
+    folder = tmp_path / "model"
+    shutil.copytree(embedded_model(), folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer | {"normalizer": {"type": "NFKC"}}))
+    engine = TransformersEngine.open(str(folder), EngineSettings())
+    prompt = Prompt(documents="\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * 2000, after="?")
+    item = GenerationRequest(sample_id="a", prompt=prompt, max_tokens=2)
+    limited = PromptEncoder(engine._tokenizer, EngineSettings(), 10_000)
+    assert len(prompt.text.encode()) + 500 < 10_000
+    assert "do not fit" in str(limited.over_length(item))
+    assert isinstance(limited.encode(item), list)
+
+
+def test_a_long_chat_template_is_reckoned_with(changed: Callable[..., TransformersEngine]) -> None:
+    engine = changed(TURN + "words " * 4000)
+    limited = PromptEncoder(engine._tokenizer, EngineSettings(), 3000)
+    assert "do not fit" in str(limited.over_length(request("a", 1)))
+
+
+def test_a_cut_repeats_nothing_where_the_parts_are_fewer_tokens_than_the_whole(engine: TransformersEngine) -> None:
+    prompt = Prompt(before="A  ", documents="er\n ", after="Q")
+    item = GenerationRequest(sample_id="a", prompt=prompt, max_tokens=1)
+    whole = encoded(engine, item)
+    for limit in range(len(whole.ids) - 2, len(whole.ids) + 2):
+        outcome = encoder(engine, limit, "truncate").encode(item)
+        if isinstance(outcome, Encoded):
+            assert outcome.cut_tokens >= 0
+            assert len(outcome.ids) + 1 <= limit
+            assert engine._tokenizer.decode(outcome.ids).count("er") <= 2  # one is the "user" of the template
+
+
+def test_a_template_that_rewrites_the_prompt_can_not_be_cut_and_says_so(
+    changed: Callable[..., TransformersEngine],
+) -> None:
+    engine = changed(TURN.replace("m.content", "m.content | replace('word1', 'WORD1')"))
+    limited = encoder(engine, 300, "truncate").encode(request("a", 200))
+    assert isinstance(limited, list)
+    assert "the chat template rewrites it" in (limited[0].error or "")
+
+
+def test_a_checkpoint_without_a_tokenizer_is_told_when_it_is_opened(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(embedded_model(), folder)
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ModelError):
+        TransformersEngine.open(str(folder), EngineSettings())
+
+
 def test_what_fits_exactly_is_not_over_length(engine: TransformersEngine) -> None:
     item = request("a", 200)
     total = len(encoded(engine, item).ids) + item.max_tokens
@@ -125,8 +176,9 @@ def test_what_fits_exactly_is_not_over_length(engine: TransformersEngine) -> Non
 
 def test_short_prompts_are_known_to_fit_without_counting(engine: TransformersEngine) -> None:
     limited = PromptEncoder(engine._tokenizer, EngineSettings(), 32_768)
-    limited.tokenizer = None  # would raise if it were asked
-    assert limited.over_length(request("a", 200)) is None
+    assert limited.over_length(request("a", 200)) is None  # measures the template
+    limited._tokens = None  # type: ignore[assignment, method-assign]  # would raise if it were asked
+    assert limited.over_length(request("b", 300)) is None
 
 
 def test_a_question_longer_than_the_model_is_over_length_also_when_cutting(engine: TransformersEngine) -> None:

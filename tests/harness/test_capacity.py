@@ -332,7 +332,7 @@ def test_a_time_in_proportion_lies_in_the_interval_whatever_prompts_and_answers_
 ) -> None:
     seconds = computed * a_prompt_token + completion * an_answer_token
     run = measured(seconds, prompt=2 * computed, computed=computed, completion=completion)
-    time = estimate_measured(run, prompt_tokens=5, unique_prefix_tokens=unique, budget=answers, expected=answers)
+    time = estimate_measured(run, prompt_tokens=5, computed_tokens=unique, budget=answers, expected=answers)
     assert time is not None
     low, high = time.bound
     truth = unique * a_prompt_token + answers * an_answer_token
@@ -343,7 +343,7 @@ def test_a_time_in_proportion_lies_in_the_interval_whatever_prompts_and_answers_
 def test_where_the_engine_told_nothing_of_its_cache_whole_prompts_are_compared() -> None:
     """100 s for 1,000 prompt and 10 answer tokens: four times the prompts, twice the answers."""
     run = measured(100, prompt=1_000, computed=1_000, completion=10, tells=False)
-    time = estimate_measured(run, prompt_tokens=4_000, unique_prefix_tokens=7, budget=20, expected=5)
+    time = estimate_measured(run, prompt_tokens=4_000, computed_tokens=7, budget=20, expected=5)
     assert time is not None
     assert (time.bound, time.expected) == ((200, 400), (50, 400))
 
@@ -376,7 +376,7 @@ def test_a_run_that_recorded_no_time_says_so_and_still_tells_its_answers(tmp_pat
     assert run.seconds is None
     assert "env.json" in run.note
     assert run.mean_answer_tokens == 10
-    assert estimate_measured(run, prompt_tokens=1, unique_prefix_tokens=1, budget=1, expected=1) is None
+    assert estimate_measured(run, prompt_tokens=1, computed_tokens=1, budget=1, expected=1) is None
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

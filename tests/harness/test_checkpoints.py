@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from golong_eval.engines import embedded_model
-from golong_eval.errors import ConfigError, ModelError
+from golong_eval.errors import ConfigError, ModelError, ResumeError
 from golong_eval.harness import RunSettings, evaluate_each, find_checkpoints
 
 
@@ -77,3 +77,22 @@ def test_what_is_wrong_for_all_is_raised(tmp_path: Path) -> None:
     settings = [RunSettings.make(model=model, tasks="nowhere.jsonl", output_dir=tmp_path) for model in ("a/b", "c/d")]
     with pytest.raises(ConfigError, match="no file of samples"):
         evaluate_each(settings)
+
+
+def test_resume_of_several_refuses_changed_settings(tmp_path: Path, samples_file: Path) -> None:
+    def settings(**more: object) -> list[RunSettings]:
+        values = {"engine": "scripted", "tasks": samples_file, "output_dir": tmp_path / "runs"} | more
+        return [RunSettings.make(model=model, **values) for model in ("gold", "empty")]
+
+    evaluate_each(settings())
+    with pytest.raises(ResumeError, match="differs in seed"):
+        evaluate_each(settings(seed=5, resume=True))
+    assert len(list((tmp_path / "runs").rglob("config.json"))) == 2
+
+
+def test_what_is_wrong_with_a_later_one_leaves_the_results_of_the_others(tmp_path: Path, samples_file: Path) -> None:
+    values = {"engine": "scripted", "tasks": samples_file, "output_dir": tmp_path / "runs"}
+    settings = [RunSettings.make(model=model, **values) for model in ("gold", "no-script")]
+    outcomes = evaluate_each(settings)
+    assert outcomes[0].results is not None
+    assert "no script or file" in str(outcomes[1].error)

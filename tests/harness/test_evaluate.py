@@ -11,8 +11,9 @@ import pytest
 
 from golong_eval import evaluate
 from golong_eval.engines import GenerationRequest, ScriptedEngine, embedded_model
-from golong_eval.errors import ConfigError, DataError, ModelError, ResumeError, UnknownNameError
+from golong_eval.errors import ConfigError, DataError, GolongError, ModelError, ResumeError, UnknownNameError
 from golong_eval.harness import Results, RunSettings, plan_run
+from golong_eval.harness.resolve import resolve_run
 from golong_eval.schema import Generation, sha256_text
 from golong_eval.statistics import wilson_interval
 from golong_eval.tasks import create_task, load_catalogue, read_samples
@@ -227,9 +228,76 @@ def test_a_document_path_may_not_leave_its_folder(tmp_path: Path, samples_file: 
         list(read_samples(inner / "s.jsonl"))
 
 
-def test_secrets_stay_out_of_the_run_folder(tmp_path: Path) -> None:
-    settings = RunSettings.make(engine_args={"api_key": "s3cret", "batch_size": 2})
-    assert settings.masked()["engine_args"] == {"api_key": "***", "batch_size": 2}
+def test_secrets_stay_out_of_the_run_folder() -> None:
+    nested = {"body": {"headers": [{"Authorization": "Bearer s3cret"}], "top_k": 3}, "hf_token": "s3cret", "n": 2}
+    settings = RunSettings.make(engine_args=nested | {"eos_token": "</s>"})
+    assert "s3cret" not in json.dumps(settings.masked())
+    # What is no secret stays, and tells two runs apart.
+    assert settings.masked()["engine_args"]["eos_token"] == "</s>"
+    assert settings.masked()["engine_args"]["body"]["top_k"] == 3
+
+
+def test_a_password_in_an_address_is_refused_before_it_is_shown(tmp_path: Path, samples_file: Path) -> None:
+    seen: list[str] = []
+    with pytest.raises(ConfigError, match="a password or a query") as caught:
+        evaluate(
+            model="m",
+            base_url="http://user:s3cret@host/v1",
+            tasks=samples_file,
+            output_dir=tmp_path,
+            on_progress=lambda progress: seen.append(progress.message),
+        )
+    assert "s3cret" not in str(caught.value) + caught.value.hint + "".join(seen)
+
+
+def test_a_start_that_fails_leaves_no_folder(tmp_path: Path, samples_file: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no database " * 50)
+    gold = {"model": "gold", "engine": "scripted", "output_dir": tmp_path / "runs"}
+    for change, message in (
+        ({"tasks": samples_file, "cache": tmp_path / "notes.txt"}, "no response cache"),
+        ({"tasks": samples_file, "shard": "9/9"}, "is empty"),
+        ({"tasks": "t9", "length": 512, "documents": _tiny(tmp_path), "limit": 1}, "no sample could be made|too few"),
+    ):
+        with pytest.raises(GolongError, match=message):
+            evaluate(**(gold | change))  # type: ignore[arg-type]
+        assert not list((tmp_path / "runs").rglob("config.json"))
+
+
+def _tiny(folder: Path) -> Path:
+    (folder / "tiny").mkdir()
+    for number in range(40):
+        (folder / "tiny" / f"{number}.txt").write_text(
+            f"Note {number}. The pump {number} stopped. It was {number} pm. " * 6
+        )
+    return folder / "tiny"
+
+
+def test_a_server_without_a_model_is_told(samples_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no model of it"):
+        evaluate(base_url="http://localhost:1/v1", tasks=samples_file, output_dir=tmp_path)
+
+
+def test_an_adapter_trained_again_into_its_folder_is_another_run(tmp_path: Path, samples_file: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    identities = []
+    for weights in ("old", "new"):
+        (adapter / "adapter_model.safetensors").write_text(weights)
+        settings = RunSettings.make(
+            model="gold", engine="scripted", tasks=samples_file, engine_args={"lora": str(adapter)}
+        )
+        identities.append(resolve_run(settings).identity)
+    assert identities[0]["engine_args"] == identities[1]["engine_args"]
+    assert identities[0] != identities[1]
+
+
+def test_two_spellings_of_one_folder_are_one_model(samples_file: Path) -> None:
+    folder = Path(embedded_model())
+    found = [
+        resolve_run(RunSettings.make(model=name, tasks=samples_file)).identity
+        for name in (str(folder), f"{folder.parent}/./{folder.name}/")
+    ]
+    assert found[0] == found[1]
 
 
 def test_a_plan_counts_what_a_run_does(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from golong_eval import evaluate
 from golong_eval.engines import GenerationRequest
+from golong_eval.engines.encoding import failed
 from golong_eval.errors import ConfigError, EngineError, ModelError, StorageError
 from golong_eval.harness import Results
 from golong_eval.schema import Generation
@@ -31,7 +32,7 @@ class Engine:
         self.version = "1"
 
     def describe(self) -> dict[str, str]:
-        return {"version": self.version}
+        return {"checkpoint": "made", "version": self.version}
 
     def over_length(self, request: GenerationRequest) -> str | None:
         return "too long" if self.max_length is not None and request.sample_id.startswith("t7") else None
@@ -48,6 +49,7 @@ class Engine:
                     text=f"Ada {request.seed + repeat - request.repeat}",
                     finish_reason="stop",
                     prompt_tokens=100,
+                    prompt_shared=repeat != request.repeat,
                     cached_tokens=60,
                     completion_tokens=10,
                 )
@@ -106,23 +108,23 @@ def test_questions_about_one_context_are_asked_in_a_row(run: Callable[..., Resul
 
 def test_a_limit_on_tokens_stops_the_run_and_a_higher_one_finishes_it(run: Callable[..., Results]) -> None:
     engine = Engine()
-    first = run(engine, token_limit=500)
+    first = run(engine, token_limit=500, max_tokens=20)
     asked = len(engine.asked)
     assert 0 < asked < 12
     assert first.usage.prompt_tokens + first.usage.completion_tokens <= 500
     assert "the limit of 500 tokens is reached" in str(first.stopped)
     assert first.failures == 12 - asked
-    again = run(Engine(), token_limit=500, resume=True)
+    again = run(Engine(), token_limit=500, max_tokens=20, resume=True)
     assert (again.run, again.failures) == (first.run, 12 - asked)
     rest = Engine()
-    last = run(rest, resume=True)
+    last = run(rest, max_tokens=20, resume=True)
     assert (last.run, last.failures, last.stopped) == (first.run, 0, None)
     assert len(rest.asked) == 12 - asked
 
 
 def test_a_limit_on_cost_is_counted_by_the_prices(run: Callable[..., Results]) -> None:
     """An answer costs 100 x 1 + 10 x 5 = 150 millionths: three fit into 450."""
-    results = run(Engine(), cost_limit=450e-6, price=(1, 5))
+    results = run(Engine(), cost_limit=450e-6, price=(1, 5), max_tokens=20)
     assert 12 - results.failures == 3
     assert "in cost is reached" in str(results.stopped)
     with pytest.raises(ConfigError, match="cost_limit: needs the price"):
@@ -207,6 +209,51 @@ def test_another_version_of_the_engine_is_asked_anew(run: Callable[..., Results]
     newer.version = "2"
     run(newer, cache=tmp_path / "cache.sqlite")
     assert len(newer.asked) == 12
+
+
+def test_what_can_not_say_what_it_depends_on_gets_no_cache(tmp_path: Path, samples_file: Path) -> None:
+    """Two functions of one name, or two engines with other weights, would share their answers."""
+
+    class Silent(Engine):
+        def describe(self) -> dict[str, str]:
+            return {}
+
+    for model in (Silent(), lambda prompt: "Ada"):
+        with pytest.raises(ConfigError, match="does not say what its answers depend on"):
+            evaluate(model=model, tasks=samples_file, cache=tmp_path / "c.sqlite", output_dir=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_finished_run_is_not_asked_again_nor_its_model_loaded(tmp_path: Path, samples_file: Path) -> None:
+    settings: dict[str, Any] = {"model": "gold", "engine": "scripted", "tasks": samples_file, "output_dir": tmp_path}
+    first = evaluate(**settings)
+    seen: list[str] = []
+    assert evaluate(resume=True, on_progress=lambda progress: seen.append(progress.stage), **settings) == first
+    assert set(seen) == {"score"}
+
+
+def test_prompts_skipped_as_too_long_spend_nothing(run: Callable[..., Results]) -> None:
+    class Short(Engine):
+        def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
+            for request in requests:
+                yield from failed(request, "too long", over_length=True)
+
+    results = run(Short(), context_policy="skip", token_limit=100_000)
+    assert (results.usage.prompt_tokens, results.stopped, results.failures, results.to_ask_again) == (0, None, 12, 0)
+
+
+def test_what_is_in_flight_counts_before_the_first_answer_comes(run: Callable[..., Results]) -> None:
+    """An engine that takes all requests at once must not be given more than the limit holds, budgets and all."""
+
+    class Greedy(Engine):
+        def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
+            yield from super().generate(list(requests))
+
+    engine = Greedy()
+    results = run(engine, token_limit=3000, max_tokens=700)
+    assert 0 < len(engine.asked) < 5
+    assert results.stopped == "the limit of 3,000 tokens is reached"
+    assert {failure.reason for failure in results.failed} == {"not asked: the limit of 3,000 tokens is reached"}
 
 
 def test_failures_are_not_kept_in_the_cache(run: Callable[..., Results], tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from golong_eval import evaluate
 from golong_eval.errors import ConfigError, DataError
 from golong_eval.harness import Results, merge_runs
+from golong_eval.harness.schedule import with_parts
+from golong_eval.schema import Sample, TextGold
 from golong_eval.tasks import read_samples
 
 
@@ -113,3 +115,9 @@ def test_a_part_that_does_not_exist_is_refused(part: Callable[..., Results], sha
 def test_an_empty_part_is_told(part: Callable[..., Results]) -> None:
     with pytest.raises(ConfigError, match="the part 9/9 is empty: there are fewer contexts"):
         part("9/9")
+
+
+def test_samples_without_documents_are_split_too(tmp_path: Path) -> None:
+    samples = [Sample(id=f"s{number}", task="t1", question="?", gold=TextGold(answers=("Ada",))) for number in range(6)]
+    parts = [[sample.id for sample, place in with_parts(samples, 3) if place == part] for part in range(3)]
+    assert [len(part) for part in parts] == [2, 2, 2]

@@ -261,7 +261,7 @@ def test_a_model_that_thinks_unasked_gets_the_budget_that_the_run_gives_it(sampl
 def test_the_cost_is_bounded_by_whole_prompts_and_budgets(samples_file: Path) -> None:
     values = {"tasks": samples_file, "repeats": 2, "temperature": 1, "max_tokens": 1_000, "cost_limit": 0.5}
     plan = plan_run(settings(price=(2.0, 10.0), token_limit=10_000, **values))
-    assert plan.cost == pytest.approx((2 * plan.prompt_tokens * 2 + 24_000 * 10) / 1e6)
+    assert plan.cost == pytest.approx((2 * (plan.prompt_tokens + 12 * 64) * 2 + 24_000 * 10) / 1e6)
     text = plan_text(plan)
     assert "stops at 0.50, by --cost-limit" in text
     assert "stops at 10,000 tokens" in text

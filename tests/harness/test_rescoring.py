@@ -12,6 +12,7 @@ import pytest
 from golong_eval import evaluate
 from golong_eval.errors import ConfigError, DataError, GolongError, UnknownNameError
 from golong_eval.harness import Results, rescore_run, score_file
+from golong_eval.tasks import create_task
 
 
 @pytest.fixture
@@ -97,12 +98,16 @@ def test_responses_from_elsewhere_score_as_those_of_a_run(run: Results, samples_
 
 
 def test_a_run_s_own_predictions_are_a_file_of_responses(run: Results, samples_file: Path, tmp_path: Path) -> None:
-    rows = [
-        {key: row[key] for key in ("sample_id", "repeat", "text")}
-        for file in (Path(run.run) / "predictions").iterdir()
-        for row in map(json.loads, file.read_text().splitlines())
-    ]
-    assert score_file(write(tmp_path / "mine.jsonl", rows), samples=samples_file).failures == 0
+    lines = [file.read_text() for file in (Path(run.run) / "predictions").iterdir()]
+    (tmp_path / "mine.jsonl").write_text("".join(lines))
+    scored = score_file(tmp_path / "mine.jsonl", samples=samples_file)
+    assert {row.task: row.mean for row in scored.tasks} == {row.task: row.mean for row in run.tasks}
+
+
+def test_repeats_without_a_gap_and_no_more_than_there_are(samples_file: Path, tmp_path: Path) -> None:
+    rows = [{"id": "t1-0", "response": "Ada", "repeat": repeat} for repeat in (0, 3_000_000)]
+    with pytest.raises(DataError, match="has 2 responses and one of them is repeat 3000000"):
+        score_file(write(tmp_path / "rows.jsonl", rows), samples=samples_file)
 
 
 def test_rows_with_their_own_golds(tmp_path: Path) -> None:
@@ -163,3 +168,18 @@ def test_files_that_hold_nothing_are_told(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(ConfigError, match="holds no responses"):
         score_file(tmp_path / "empty.jsonl")
+
+
+def test_a_task_that_has_changed_since_is_not_what_was_asked(tmp_path: Path) -> None:
+    task = create_task("mine", tmp_path)
+    first = evaluate(model="gold", engine="scripted", tasks="mine", include=(str(task),), output_dir=tmp_path / "runs")
+    text = (task / "task.yaml").read_text()
+    (task / "task.yaml").write_text(text.replace("version: 1", "version: 2").replace("{question}", "Now: {question}"))
+    again = rescore_run(first.run)
+    assert (again["mine"].task_version, again["mine"].prompt_hash) == (1, first["mine"].prompt_hash)
+
+
+def test_why_a_run_stopped_is_kept(samples_file: Path, tmp_path: Path) -> None:
+    values = {"model": "gold", "engine": "scripted", "tasks": samples_file, "output_dir": tmp_path / "runs"}
+    first = evaluate(token_limit=1, **values)
+    assert rescore_run(first.run, variant="official").stopped == first.stopped is not None
