@@ -56,3 +56,9 @@ def test_an_error_is_two_lines_and_exit_code_1(golong, arguments: list[str], pro
     told = [line for line in outcome.err.splitlines() if not line.startswith(("load", "build"))]
     assert len(told) == 2, outcome.err
     assert problem in told[0]
+
+
+def test_dry_runs_of_several_models_are_one_json_list(golong) -> None:
+    outcome = golong("run", "--engine", "scripted", "--model", "gold", "--model", "empty", "--tasks", "t1",
+                     "--length", "1k", "--limit", "1", "--dry-run", "--json")  # fmt: skip
+    assert [plan["model"] for plan in json.loads(outcome.out)] == ["gold", "empty"]

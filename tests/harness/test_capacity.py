@@ -382,3 +382,27 @@ def test_a_run_that_recorded_no_time_says_so_and_still_tells_its_answers(tmp_pat
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no answers of a run"):
         read_measured(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        QWEN3_4B | {"attention_chunk_size": 8192, "no_rope_layers": [1, 1, 1, 0]},
+        QWEN3_4B | {"linear_attn_config": {"kda_layers": [1]}},
+        QWEN3_4B | {"block_types": ["recurrent", "attention"]},
+        QWEN3_4B | {"use_sliding_window": None, "sliding_window_pattern": "LLLG", "model_type": "x"},
+        {key: value for key, value in GEMMA_2_9B.items() if key != "head_dim"},
+    ],
+)
+def test_a_cache_that_the_configuration_does_not_tell_is_not_guessed(config: dict[str, Any]) -> None:
+    config = {key: value for key, value in config.items() if key != "use_sliding_window" or value is not None}
+    with pytest.raises(ModelError):
+        shape(config)
+
+
+def test_kv_heads_must_be_dealt_out_evenly() -> None:
+    """40 heads and 10 KV heads can go to 2 GPUs, not to 4 or 8."""
+    made = shape(QWEN3_4B | {"num_attention_heads": 40, "num_key_value_heads": 10, "hidden_size": 5120}, 8 * GIB)
+    fit = fit_gpus(made, Gpu(name="x", gib=24), 0.92, [1000])
+    assert fit is not None
+    assert fit.tried == (1, 2)

@@ -15,7 +15,8 @@ from golong_eval.engines import GenerationRequest
 from golong_eval.engines.encoding import failed
 from golong_eval.errors import ConfigError, EngineError, ModelError, StorageError
 from golong_eval.harness import Results
-from golong_eval.schema import Generation
+from golong_eval.harness.response_cache import ResponseCache
+from golong_eval.schema import Generation, Prompt, sha256_text
 
 
 class Engine:
@@ -294,3 +295,38 @@ def test_how_a_run_is_carried_out_may_change_on_resume(run: Callable[..., Result
     config = json.loads((Path(first.run) / "config.json").read_text())
     assert config["operation"]["concurrency"] == 2
     assert "concurrency" not in config["settings"]
+
+
+def test_where_documents_begin_and_end_is_in_the_cache_s_key(tmp_path: Path) -> None:
+    """The same text, cut at other places when it is too long, is another request."""
+    cache = ResponseCache(tmp_path / "cache.sqlite", {})
+    prompts = [
+        Prompt(documents="ab", after="c"),
+        Prompt(documents="a", after="bc"),
+        Prompt(before="a", documents="b", after="c"),
+    ]
+    keys = {cache.key(prompt, sha256_text(prompt.text), max_tokens=1, seed=0, repeat=0) for prompt in prompts}
+    assert len(keys) == 3
+    same = sha256_text("abc")
+    assert cache.key(prompts[0], same, max_tokens=1, seed=0, repeat=1) not in keys
+    assert cache.key(prompts[0], same, max_tokens=1, seed=1, repeat=0) not in keys
+    with cache:
+        pass
+
+
+def test_a_prompt_is_on_disk_before_its_answer(run: Callable[..., Results], tmp_path: Path) -> None:
+    class Looks(Engine):
+        def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
+            for answer in super().generate(requests):
+                yield answer
+                (folder,) = (file.parent for file in tmp_path.rglob("config.json"))
+                written = {json.loads(line)["hash"] for line in (folder / "prompts.jsonl").read_text().splitlines()}
+                rows = [
+                    json.loads(line)
+                    for file in (folder / "predictions").iterdir()
+                    for line in file.read_text().splitlines()
+                ]
+                assert rows
+                assert {row["prompt_hash"] for row in rows} <= written
+
+    assert run(Looks()).failures == 0

@@ -323,3 +323,21 @@ def test_a_wrong_assumption_is_told_before_any_sample_is_made(monkeypatch: pytes
     for assumed in (Assumptions(gpu="H1000"), Assumptions(measured="nowhere")):
         with pytest.raises(ConfigError):
             plan_run(RunSettings.make(), assumptions=assumed)
+
+
+def test_time_reckons_with_what_the_engine_shares(samples_file: Path) -> None:
+    """At a token a second: an engine with a prefix cache, one that takes a prompt once for its repeats, and neither."""
+    values = {"tasks": str(samples_file), "repeats": 3, "temperature": 1, "max_tokens": 10}
+    speed = Assumptions.make(prefill_tps=1, decode_tps=1e9)
+    plans = {
+        engine: plan_run(RunSettings.make(engine=engine, **more, **values), assumptions=speed)
+        for engine, more in (
+            ("transformers", {}),
+            ("openai", {"base_url": "http://localhost/v1", "model": "m"}),
+        )
+    }
+    for plan in plans.values():
+        assert plan.unique_prefix_tokens < plan.prompt_tokens
+    seconds = {engine: plan.time.bound[0] for engine, plan in plans.items() if plan.time is not None}
+    assert seconds["openai"] == pytest.approx(plans["openai"].unique_prefix_tokens, abs=1)
+    assert seconds["transformers"] == pytest.approx(3 * plans["transformers"].prompt_tokens, abs=1)
