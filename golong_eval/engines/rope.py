@@ -104,7 +104,13 @@ def _text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _kept(text: Mapping[str, Any]) -> dict[str, JsonValue]:
     """Return the rotary parameters that a scaling leaves as they are: theta, and the rotated share if it is stated."""
-    stated = text.get("rope_parameters") or text.get("rope_scaling") or {}
+    parameters, alias = text.get("rope_parameters") or {}, text.get("rope_scaling") or {}
+    if not (isinstance(parameters, Mapping) and isinstance(alias, Mapping)) or (parameters and alias):
+        raise ConfigError(
+            "the checkpoint's config.json states its rotary parameters in a form, or twice, that is not understood",
+            "mend rope_parameters and rope_scaling in it: one of them, as a JSON object",
+        )
+    stated = parameters or alias
     if any(isinstance(value, Mapping) for value in stated.values()) or "rope_local_base_freq" in text:
         raise ConfigError(
             "the checkpoint rotates its kinds of layers differently, which one scaling can't describe",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -243,7 +244,10 @@ def _rope(transformers: Any, model: str, settings: EngineSettings) -> dict[str, 
     if settings.rope_scaling is None:
         return {}
     config = transformers.AutoConfig.from_pretrained(model, trust_remote_code=settings.trust_remote_code)
-    overrides = settings.rope_scaling.overrides(config.to_dict(), settings.max_model_len)
+    file = Path(model) / "config.json"
+    # The file as it is: what transformers makes of it has its class's defaults filled in, a theta among them.
+    stated = json.loads(file.read_bytes()) if file.is_file() else config.to_dict()
+    overrides = settings.rope_scaling.overrides(stated, settings.max_model_len)
     nested = overrides.get("text_config")
     for key, value in (nested if isinstance(nested, dict) else overrides).items():
         setattr(config.get_text_config(), key, value)

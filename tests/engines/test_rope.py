@@ -121,3 +121,16 @@ def test_the_serve_line_says_the_same_after_the_shell_has_read_it(model: str) ->
     words = shlex.split(serve_command(model, override, 163_840))
     assert words[:5] == ["vllm", "serve", model, "--max-model-len", "163840"]
     assert json.loads(words[words.index("--hf-overrides") + 1]) == override
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"rope_scaling": [1, 2]},
+        {"rope_parameters": "yarn"},
+        {"rope_parameters": {"rope_theta": 5e6}, "rope_scaling": {"rope_theta": 1e6}},
+    ],
+)
+def test_rotary_parameters_that_are_not_understood_are_refused(stated: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="not understood"):
+        RopeScaling(factor=2).overrides({"max_position_embeddings": 4096, **stated})
