@@ -1,14 +1,18 @@
 """One HTTP exchange with an OpenAI-compatible server: its address, its key, and what came back, bounded.
 
-An exchange never raises for what a server or network does: every failure is a value that says what kind it is.
+An exchange never raises for what a server or network does: every failure is a value that says what kind it is. Its
+reason is plain and without the key; what a server says in a body goes through `plain` before any of it is told.
 """
 
 from __future__ import annotations
 
+import html
 import io
+import json
 import os
 import re
 import time
+import urllib.parse
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -24,6 +28,7 @@ __all__ = [
     "is_address",
     "open_session",
     "path_url",
+    "plain",
     "read_key",
     "retry_seconds",
 ]
@@ -32,6 +37,7 @@ _LARGEST_REPLY = 64 << 20  # bytes of a reply: far more than any answer, little 
 _LARGEST_REFUSAL = 1 << 20
 _COPIED = 1 << 16  # bytes of a body that aiohttp writes at once; it warns of larger ones that are not a stream
 _CONNECT_SECONDS = 30.0  # a host that drops packets is found out long before the time-out of an answer
+_FRAGMENT = 12  # characters of a key that are told from chance
 _KEEP_ALIVE_SECONDS = 4.0  # less than uvicorn's 5, so that no request goes out on a connection that is being closed
 
 Failure = Literal["unreachable", "time-out", "cut", "too large"]
@@ -46,6 +52,7 @@ class Exchange(NamedTuple):
     """Seconds that the server asks to wait."""
     failure: Failure | None = None
     reason: str = ""
+    """On one line, without the key."""
 
 
 def check_address(base_url: str) -> str:
@@ -142,9 +149,9 @@ async def exchange(session: aiohttp.ClientSession, url: str, data: bytes | None,
     except TimeoutError:
         return Exchange(None, failure="time-out", reason=f"no reply within {timeout:.3g} s")
     except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
-        return Exchange(None, failure="unreachable", reason=_reason(error))
+        return Exchange(None, failure="unreachable", reason=_reason(error, session))
     except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
-        return Exchange(None, failure="cut", reason=f"the connection broke ({_reason(error)})")
+        return Exchange(None, failure="cut", reason=f"the connection broke ({_reason(error, session)})")
 
 
 def retry_seconds(retry_after: str) -> float | None:
@@ -161,5 +168,43 @@ def retry_seconds(retry_after: str) -> float | None:
         return None
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+def plain(text: str, secret: str = "", limit: int = 300) -> str:
+    r"""Return the start of a server's text on one line: no secret, no part of one, no control characters.
+
+    >>> plain("wrong key:\n  abc\x1b[31m", "abc")
+    'wrong key: *** [31m'
+    """
+    # Before anything is cut: half a key would not be found any more.
+    for form in _forms(secret):
+        text = text.replace(form, "***")
+    return " ".join("".join(c if c.isprintable() else " " for c in _unfragmented(text[: 64 * limit], secret)).split())[
+        :limit
+    ]
+
+
+def _forms(secret: str) -> set[str]:
+    """Return how a secret may stand in a text that quotes or encodes it."""
+    quoted = json.dumps(secret)[1:-1]
+    forms = {secret, quoted, quoted.replace("/", "\\/"), repr(secret)[1:-1], html.escape(secret)}
+    return (forms | {urllib.parse.quote(secret, safe="")}) - {""}
+
+
+def _unfragmented(text: str, secret: str) -> str:
+    """Return a text without the parts of a secret: servers, proxies and HTTP libraries cut what they quote."""
+    parts = {secret[start : start + _FRAGMENT] for start in range(len(secret) - _FRAGMENT + 1)}
+    kept: list[str] = []
+    hidden = 0  # where the last part ends
+    for place, character in enumerate(text):
+        if parts and text[place : place + _FRAGMENT] in parts:
+            if place >= hidden:
+                kept.append("***")
+            hidden = place + _FRAGMENT
+        if place >= hidden:
+            kept.append(character)
+    return "".join(kept)
+
+
+def _reason(error: Exception, session: aiohttp.ClientSession) -> str:
+    # An aiohttp error quotes what came over the wire, which may be what was sent.
+    key = session.headers.get("Authorization", "").removeprefix("Bearer ")
+    return plain(f"{type(error).__name__}: {error}", key, 200)

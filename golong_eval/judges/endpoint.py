@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
 import random
@@ -12,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from golong_eval.engines.http_client import is_address, path_url, retry_seconds
+from golong_eval.engines.http_client import exchange, is_address, open_session, path_url, plain
 from golong_eval.errors import ConfigError, JudgeError
 
 if TYPE_CHECKING:
@@ -38,8 +37,8 @@ class Endpoint:
     """A server's address, and how to ask it. Holds settings alone: no socket, and not the key.
 
     What may pass (HTTP 408, 429, 5xx, a time-out, a cut connection) is tried again after a pause of 0.5 s, doubled
-    each time, or after what ``Retry-After`` asks for; up to half as much again is added by chance. A pause is up to
-    300 s; a server that asks for more gets no retry.
+    each time, or after what ``Retry-After`` asks for, if that is more than nothing; up to half as much again is
+    added by chance. A pause is up to 300 s; a server that asks for more gets no retry.
 
     Args:
         base_url: The server's address, with or without ``/v1``.
@@ -89,9 +88,7 @@ class Endpoint:
 
     def said(self, content: bytes) -> str:
         """Return the start of what a server said, on one line and without the key."""
-        text = " ".join(content.decode(errors="replace").split())
-        key = self._key()
-        return (text.replace(key, "***") if key else text)[:300]
+        return plain(content.decode(errors="replace"), self._key())
 
     def _key(self) -> str:
         key = os.environ.get(self.api_key_env, "").strip() if self.api_key_env else ""
@@ -105,10 +102,8 @@ class Endpoint:
             return runner.run(self._post_all(self.url(path), bodies))
 
     async def _post_all(self, url: str, bodies: Sequence[dict[str, Any]]) -> list[bytes]:
-        import aiohttp
-
         gate = asyncio.Semaphore(self.concurrency)
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self.timeout)) as session:
+        async with open_session(self._key()) as session:
             try:
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(self._post(session, gate, url, body)) for body in bodies]
@@ -126,7 +121,8 @@ class Endpoint:
                 try:
                     return await self._attempt(session, url, body)
                 except _TransientError as failure:
-                    wait = min(_BACKOFF * 2**attempt, _LONGEST_WAIT) if failure.wait is None else failure.wait
+                    # Some servers send 0 while they are overloaded: all attempts would be over in no time.
+                    wait = failure.wait or min(_BACKOFF * 2**attempt, _LONGEST_WAIT)
                     attempt += 1
                     if attempt > self.retries or wait > _LONGEST_WAIT:
                         raise JudgeError(
@@ -136,24 +132,15 @@ class Endpoint:
                 await asyncio.sleep(wait * _RANDOM.uniform(1, 1.5))
 
     async def _attempt(self, session: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> bytes:
-        import aiohttp
-
-        headers = {"Content-Type": "application/json"}
-        if key := self._key():
-            headers["Authorization"] = f"Bearer {key}"
-        data = io.BytesIO(json.dumps(body).encode())  # aiohttp warns of large bodies that are bytes
-        try:
-            # A redirect could carry the texts to another host.
-            async with session.post(url, data=data, headers=headers, allow_redirects=False) as response:
-                status, content = response.status, await response.read()
-                wait = retry_seconds(response.headers.get("Retry-After", ""))
-        except TimeoutError:
-            raise _TransientError(f"no reply within {self.timeout} s") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise _TransientError(f"{type(error).__name__}: {error}") from None
+        reply = await exchange(session, url, json.dumps(body).encode(), self.timeout)
+        status, wait = reply.status, reply.retry_after
+        if status is None:
+            if reply.failure == "too large":
+                raise JudgeError(f"{url} refused ({reply.reason})", "lower batch_size, or check base_url and the model")
+            raise _TransientError(reply.reason)
         if status == 200:
-            return content
-        said = f"HTTP {status}: {self.said(content)}" + (f"; asks to wait {wait:.0f} s" if wait else "")
+            return reply.content
+        said = f"HTTP {status}: {self.said(reply.content)}" + (f"; asks to wait {wait:.0f} s" if wait else "")
         if status in (408, 429) or status >= 500:
             raise _TransientError(said, wait)
         raise JudgeError(f"{url} refused ({said})", self._hint(status))

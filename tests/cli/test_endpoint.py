@@ -151,12 +151,12 @@ def test_a_server_that_goes_away_for_good_stops_the_run_and_keeps_what_was_finis
 
 
 def test_a_limit_on_tokens_ends_a_run_that_resume_goes_on_with(golong, server: ChatServer, samples: Path) -> None:
-    first = golong(*arguments(server, samples, "--concurrency", "1", "--token-limit", "400"))
+    first = golong(*arguments(server, samples, "--concurrency", "1", "--max-tokens", "9", "--token-limit", "400"))
     assert first.code == 2
     assert "the limit of 400 tokens is reached" in first.out
     asked = len(server.requests)
     assert 0 < asked < len(FAULTS) + GOOD
-    assert golong(*arguments(server, samples, "--resume", "--token-limit", "1000000")).code == 0
+    assert golong(*arguments(server, samples, "--max-tokens", "9", "--resume", "--token-limit", "1000000")).code == 0
     assert len(server.requests) == len(FAULTS) + GOOD
 
 

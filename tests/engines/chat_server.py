@@ -38,7 +38,7 @@ def prompt_of(body: Body) -> str:
     return str(body["messages"][0]["content"])
 
 
-def completion(body: Body, *messages: Body, finish_reason: str | None = "stop", **usage: Any) -> Body:
+def completion(body: Body, *messages: Body, finish_reason: Any = "stop", **usage: Any) -> Body:
     """A good reply with these messages as its choices."""
     choices = [
         {"index": index, "message": {"role": "assistant", **message}, "finish_reason": finish_reason}
@@ -53,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers by the next entry of the server's script, or well where there is none left."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two packets, of which the second would wait 40 ms
     server: Chat
 
     def setup(self) -> None:

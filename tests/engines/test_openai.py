@@ -22,7 +22,7 @@ import pytest
 from golong_eval.engines import EngineSettings, GenerationRequest, RopeScaling, embedded_model, open_engine
 from golong_eval.engines import http_client as http
 from golong_eval.engines.openai import OpenAIEngine
-from golong_eval.engines.openai.chat_completions import read_reply
+from golong_eval.engines.openai.chat_completions import read_error, read_reply
 from golong_eval.engines.openai.servers import Balancer, Server
 from golong_eval.errors import ConfigError, EngineError, GolongError, ModelError
 from golong_eval.schema import Generation, Prompt
@@ -123,7 +123,17 @@ FAULTS: dict[str, Script] = {
     "choices of another kind": says(200, {"choices": "none"}),
     "an error in a 200": says(200, {"error": {"message": "upstream failed", "code": 502}}),
     "no message": says(200, {"choices": [{"index": 0}]}),
+    "an error beside choices": says(
+        200, {"choices": [{"message": {"content": "D"}, "finish_reason": "stop"}], "error": {"message": "died"}}
+    ),
+    "an error in a choice": says(
+        200, {"choices": [{"message": {"content": "D"}, "finish_reason": "stop", "error": {"code": 502}}]}
+    ),
     "an aborted answer": sends({"content": "ha"}, finish_reason="abort"),
+    "a lack of resources": sends({"content": "ha"}, finish_reason="insufficient_system_resource"),
+    "a reason that is none": sends({"content": "ha"}, finish_reason=7),
+    "no reason, no text": sends({"content": ""}, finish_reason=None),
+    "no content, no tokens": sends({"content": None}),
     "a cut connection": hangs_up,
     "a connection cut in the body": cuts_off,
     "bytes that are no gzip": says(200, b"plain", Content_Encoding="gzip"),
@@ -331,6 +341,69 @@ def test_what_would_refuse_every_request_ends_the_run(
     assert KEY not in str(caught.value)
 
 
+def test_a_prompt_that_is_refused_like_a_wrong_key_ends_nothing(chat_server: ChatServer) -> None:
+    """A firewall that dislikes a document refuses all requests with it, however many stand side by side."""
+
+    def firewall(handler: Handler, body: Body) -> None:
+        (says(403, b"blocked") if "bad" in prompt_of(body) else answers)(handler, body)
+
+    chat_server.default = firewall
+    asked = [*requests(4), *requests(9, documents="bad "), *requests(4)]
+    generations = list(opened(chat_server, concurrency=1).generate(asked))
+    assert keys(generations) == wanted(asked)
+    assert [item.error for item in generations] == [None] * 4 + ["HTTP 403: blocked"] * 9 + [None] * 4
+
+
+def test_what_one_server_refuses_another_is_asked_for(chat_server: ChatServer, second_server: ChatServer) -> None:
+    engine = opened(chat_server, second_server, concurrency=6)
+    list(engine.generate(requests(20)))
+    second_server.default = refuses("The model `m` does not exist.", 404)
+    second_server.requests.clear()
+    assert all(generation.text for generation in engine.generate(requests(60)))
+    assert 5 <= len(second_server.requests) <= 5 + 6
+
+
+def test_a_key_that_is_revoked_ends_the_run_after_a_few(chat_server: ChatServer) -> None:
+    chat_server.script = [answers] * 3
+    chat_server.default = says(401, b"revoked")
+    generations: list[Generation] = []
+    with pytest.raises(EngineError, match="HTTP 401: revoked"):
+        collect(opened(chat_server, concurrency=1).generate(requests(1000)), generations)
+    assert [item.error for item in generations] == [None] * 3 + ["HTTP 401: revoked"] * 4
+
+
+@pytest.mark.parametrize("fault", [says(500, b"EngineDeadError"), hangs_up, says(429, Retry_After="86400")])
+def test_a_run_that_gets_no_answer_any_more_ends(chat_server: ChatServer, fault: Script) -> None:
+    """Whatever the fault: it must not go on failing for days. An answer between is enough to go on."""
+    engine = opened(chat_server, args={"retries": 0}, concurrency=1)
+    chat_server.script = [fault] * 15 + [answers] + [fault] * 15 + [answers]
+    assert len(list(engine.generate(requests(32)))) == 32
+    chat_server.default = fault
+    generations: list[Generation] = []
+    with pytest.raises(EngineError, match="20 requests in a row got no answer from http") as caught:
+        collect(engine.generate(requests(10_000)), generations)
+    assert "--resume" in caught.value.hint
+    assert "\n" not in str(caught.value) + caught.value.hint
+    assert len(generations) == 20
+
+
+def test_a_request_that_is_never_taken_slows_nobody_down(
+    chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host may refuse one prompt for good in the words of an overload."""
+    monkeypatch.setattr("golong_eval.engines.openai.servers._LONGEST_BACKOFF", 60.0)
+    never = says(429, b"too large for the tokens per minute", Retry_After="0.002")
+    chat_server.delay = 0.005
+    chat_server.default = lambda handler, body: (never if "r0?" in prompt_of(body) else answers)(handler, body)
+    engine = opened(chat_server)
+    windows: list[float] = []
+    generations: list[Generation] = []
+    collect(engine.generate(requests(400)), generations, {390: lambda: windows.append(engine._servers[0].window)})
+    assert [item.sample_id for item in generations if item.error] == ["r0"]
+    assert sum("r0?" in prompt_of(body) for body in chat_server.bodies) < 16
+    assert windows[0] > 30
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Refusals of one request
 
@@ -349,6 +422,9 @@ def test_what_would_refuse_every_request_ends_the_run(
         "prompt is too long: 214850 tokens > 200000 maximum",
         "the request exceeds the available context size, try increasing it",
         "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+        "`inputs tokens + max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens and 100 `max_new_tokens`",
+        "Range of input length should be [1, 129024]",
+        "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
     ],
 )
 def test_a_prompt_that_the_server_finds_too_long_is_over_length(chat_server: ChatServer, message: str) -> None:
@@ -360,6 +436,23 @@ def test_a_prompt_that_the_server_finds_too_long_is_over_length(chat_server: Cha
         assert generation.over_length
         assert generation.text is None
         assert len(chat_server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid 'stop': string too long. Expected a string with maximum length 64, got tokens",
+        "Invalid 'tools[0].function.name': string too long",
+        "'user' field is too long",
+        "model name is too long",
+        "The max_model_len parameter is unknown",
+        "Unknown parameter: 'context_window'",
+        "chat_template_kwargs: value of context_length is not permitted",
+        "Request too large on tokens per minute (TPM): exceeds the limit, reduce your prompt",
+    ],
+)
+def test_what_else_is_too_long_is_not_the_prompt(message: str) -> None:
+    assert not read_error(json.dumps({"error": {"message": message}}).encode()).too_long
 
 
 def test_the_code_alone_says_over_length(chat_server: ChatServer) -> None:
@@ -454,7 +547,20 @@ def test_the_body_argument_is_merged_into_every_request(chat_server: ChatServer)
     assert json.loads(str(engine.describe()["body"])) == extra
 
 
-@pytest.mark.parametrize("body", [{"n": 2}, {"messages": []}, {"stream": True}, {"seed": 1}, {"temperature": 0.3}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"n": 2},
+        {"messages": []},
+        {"stream": True},
+        {"seed": 1},
+        {"temperature": 0.3},
+        {"thinking_token_budget": 5},
+        {"thinking_token_budget": None},
+        {"chat_template_kwargs": None},
+        {"chat_template_kwargs": {"enable_thinking": False}},
+    ],
+)
 def test_the_body_argument_can_not_change_what_is_recorded_elsewhere(chat_server: ChatServer, body: Body) -> None:
     with pytest.raises(ConfigError, match=f"body sets {next(iter(body))}"):
         opened(chat_server, args={"body": body})
@@ -468,6 +574,53 @@ def test_a_wrong_engine_argument_is_named(chat_server: ChatServer, args: Body) -
 
 # ---------------------------------------------------------------------------------------------------------
 # Several answers to a prompt
+
+
+def test_a_prompt_that_went_out_once_is_counted_once(chat_server: ChatServer) -> None:
+    """All but one of a reply's answers say so; of answers that were asked for one by one none does."""
+    engine = opened(chat_server, concurrency=1, temperature=1.0)
+    together = list(engine.generate([request(n=3)]))
+    assert [item.prompt_shared for item in together] == [False, True, True]
+    chat_server.default = lambda handler, body: (refuses("n must be 1") if "n" in body else answers)(handler, body)
+    alone = list(engine.generate([request(n=3)]))
+    assert [item.prompt_shared for item in alone] == [False] * 3
+
+
+def test_one_answer_that_is_missing_does_not_end_n(chat_server: ChatServer) -> None:
+    def short(handler: Handler, body: Body) -> None:
+        handler.reply(200, completion(body, *({"content": "D1"} for _ in range(body.get("n", 1) - 1))))
+
+    chat_server.script = [short, answers, answers, short, answers, short]
+    asked = requests(5, n=4)
+    assert keys(list(opened(chat_server, concurrency=1).generate(asked))) == wanted(asked)
+    assert [body.get("n", 1) for body in chat_server.bodies] == [4, 1, 4, 4, 1, 4, 1, *[1] * 4]
+
+
+def test_a_split_request_keeps_its_deadline(chat_server: ChatServer) -> None:
+    def one(handler: Handler, body: Body) -> None:
+        time.sleep(0.3)
+        handler.reply(200, completion(body, {"content": "D1"}))
+
+    chat_server.script = [one]
+    chat_server.default = stalls
+    before = time.monotonic()
+    generations = list(opened(chat_server, args={"deadline": 0.5}).generate([request(n=2)]))
+    assert time.monotonic() - before < 0.75
+    assert "deadline of 0.5 s" in (generations[1].error or "")
+    assert (generations[1].seconds or 0) >= 0.5
+
+
+def test_choices_that_are_counted_from_one_are_told_apart(chat_server: ChatServer) -> None:
+    def from_one(handler: Handler, body: Body) -> None:
+        reply = completion(body, {"content": "first"}, {"content": "second"})
+        for choice in reply["choices"]:
+            choice["index"] += 1
+        handler.reply(200, reply)
+
+    chat_server.script = [from_one]
+    generations = list(opened(chat_server).generate([request(n=2)]))
+    assert [(item.repeat, item.text) for item in generations] == [(0, "first"), (1, "second")]
+    assert len(chat_server.requests) == 1
 
 
 def test_repeats_are_one_request_and_keep_their_numbers(chat_server: ChatServer) -> None:
@@ -599,8 +752,11 @@ MESSAGES: dict[str, tuple[Body, str | None, Expected]] = {
     "text": ({"content": "D1"}, "stop", ("D1", "stop", False)),
     "no reason": ({"content": "D1"}, None, ("D1", "stop", False)),
     "eos": ({"content": "D1"}, "eos", ("D1", "stop", False)),
-    "an unknown reason": ({"content": "D1"}, "bored", ("D1", "stop", False)),
+    "TGI's end": ({"content": "D1"}, "eos_token", ("D1", "stop", False)),
+    "Anthropic's end": ({"content": "D1"}, "end_turn", ("D1", "stop", False)),
     "at its cap": ({"content": "D"}, "length", ("D", "length", False)),
+    "at the model's length": ({"content": "D"}, "model_context_window_exceeded", ("D", "length", False)),
+    "empty": ({"content": ""}, "stop", ("", "stop", False)),
     "vLLM's thinking": ({"content": "D1", "reasoning": "hm"}, "stop", ("<think>hm</think>D1", "stop", False)),
     "SGLang's": ({"content": "D1", "reasoning_content": "hm"}, "stop", ("<think>hm</think>D1", "stop", False)),
     "both names": (
@@ -630,7 +786,7 @@ MESSAGES: dict[str, tuple[Body, str | None, Expected]] = {
         "stop",
         ("<think>hm</think>D1", "stop", False),
     ),
-    "filtered": ({"content": "D1 ..."}, "content_filter", ("D1 ...", "stop", False)),
+    "filtered": ({"content": "D1 ..."}, "content_filter", (None, "error", False)),
     "withheld": ({"content": ""}, "content_filter", (None, "error", False)),
     "a number": ({"content": 7}, "stop", (None, "error", False)),
     "an object": ({"content": {"text": "D1"}}, "stop", (None, "error", False)),
@@ -642,7 +798,8 @@ MESSAGES: dict[str, tuple[Body, str | None, Expected]] = {
 @pytest.mark.parametrize(("message", "reason", "expected"), MESSAGES.values(), ids=MESSAGES)
 def test_a_message_is_read(chat_server: ChatServer, message: Body, reason: str | None, expected: Expected) -> None:
     """Thinking is kept beside the answer; no answer is an empty one only if the model gave none."""
-    chat_server.script = [sends(message, finish_reason=reason)]
+    tokens = 0 if message.get("content") == "" else 5
+    chat_server.script = [sends(message, finish_reason=reason, completion_tokens=tokens)]
     (generation,) = opened(chat_server).generate([request()])
     assert (generation.text, generation.finish_reason, generation.thinking_unfinished) == expected
     assert len(chat_server.requests) == 1
@@ -656,6 +813,47 @@ def test_thinking_left_in_the_text_is_unfinished_where_the_template_opened_it() 
         read = read_reply(reply.encode(), 1, opened_thinking=opened_thinking)
         assert not isinstance(read, str)
         assert read.answers[0].thinking_unfinished is opened_thinking
+
+
+@pytest.mark.parametrize("opens", ["setting", "template"])
+def test_an_answer_cut_off_in_its_thinking_is_unfinished(
+    chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch, opens: str
+) -> None:
+    """Where thinking is asked for, or the template opens it, whether or not the model's length is known."""
+    chat_server.entry = {"id": "m"}
+    settings: dict[str, Any] = {"thinking": "on"}
+    if opens == "template":
+        transformers = pytest.importorskip("transformers", reason="needs the extra [hf]")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(embedded_model())
+        tokenizer.chat_template = "{{ messages[0]['content'] }}<think>"
+        monkeypatch.setattr("golong_eval.engines.openai.engine._load_tokenizer", lambda settings: tokenizer)
+        settings = {"tokenizer": "mine"}
+    engine = opened(chat_server, **settings)
+    for text, unfinished in (("[Answer] D7, no", True), ("so</think>[Answer] D1", False)):
+        chat_server.script = [sends({"content": text}, finish_reason="length")]
+        (generation,) = engine.generate([request()])
+        assert generation.thinking_unfinished is unfinished
+    assert engine.thinks
+
+
+@pytest.mark.parametrize(
+    ("token_ids", "usage", "counts"),
+    [
+        ([], {"completion_tokens": 77}, (5, 77, None)),
+        ([1, 2, 3], {"completion_tokens": 77}, (5, 3, None)),
+        (None, {"prompt_tokens": 12.0, "completion_tokens": 3.0}, (12, 3, None)),
+        (None, {"prompt_tokens": 5.5, "completion_tokens": 1}, (0, 1, None)),
+        (None, {"completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 9000}}, (5, 1, 5)),
+    ],
+)
+def test_counts_are_those_of_whole_tokens(token_ids: Any, usage: Body, counts: tuple[int, int, int | None]) -> None:
+    reply = completion(
+        {"model": "m", "messages": [{"content": ""}]}, {"content": "D1"}, **{"prompt_tokens": 5, **usage}
+    )
+    reply["choices"][0]["token_ids"] = token_ids
+    read = read_reply(json.dumps(reply).encode(), 1)
+    assert not isinstance(read, str)
+    assert (read.prompt_tokens, read.answers[0].completion_tokens, read.cached_tokens) == counts
 
 
 def test_usage_is_recorded(chat_server: ChatServer) -> None:
@@ -753,10 +951,23 @@ def test_requests_are_taken_as_they_are_needed_in_the_callers_thread(chat_server
 def test_no_more_than_the_ceiling_is_in_flight_over_all_servers(
     chat_server: ChatServer, second_server: ChatServer
 ) -> None:
-    chat_server.delay = second_server.delay = 0.01
+    """Both are used, and together they have no more at once than one ceiling."""
+    lock = threading.Lock()
+    at_once: list[int] = [0]
+
+    def counted(handler: Handler, body: Body) -> None:
+        with lock:
+            at_once.append(at_once[-1] + 1)
+        time.sleep(0.01)
+        with lock:
+            at_once.append(at_once[-1] - 1)
+        answers(handler, body)
+
+    chat_server.default = second_server.default = counted
     list(opened(chat_server, second_server, concurrency=5).generate(requests(60)))
-    assert chat_server.most_at_once + second_server.most_at_once <= 10
-    assert max(chat_server.most_at_once, second_server.most_at_once) <= 5
+    assert max(at_once) <= 5
+    assert chat_server.requests
+    assert second_server.requests
 
 
 def test_long_documents_are_not_taken_far_ahead(chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -863,21 +1074,29 @@ def test_a_request_whose_server_is_full_lets_the_next_one_pass() -> None:
     assert [item.context for item in queue] == [1, 1]
 
 
-def test_servers_share_the_work_and_keep_to_their_contexts(chat_server: ChatServer, second_server: ChatServer) -> None:
-    chat_server.delay = second_server.delay = 0.004
-    engine = opened(chat_server, second_server, concurrency=16)
-    asked = [
-        request(f"c{context}-{number}", documents=f"context {context} ") for context in range(24) for number in range(9)
-    ]
-    generations = list(engine.generate(asked))
-    assert keys(generations) == wanted(asked)
-    homes: dict[str, Counter[str]] = {}
-    for server in (chat_server, second_server):
-        assert len(server.requests) > len(asked) // 4
-        for body in server.bodies:
-            homes.setdefault(prompt_of(body).partition("What")[0], Counter())[server.url] += 1
-    kept = sum(max(counts.values()) for counts in homes.values())
-    assert kept > 0.75 * len(asked)
+def test_servers_share_the_work_and_keep_to_their_contexts() -> None:
+    """Answers come in any order; no clock but the test's own."""
+    draw = random.Random(0)
+    servers = [Server("1", "", 8), Server("2", "", 8)]
+    balancer = Balancer(servers)
+    queue = deque(Waiting(context) for context in range(1, 25) for _ in range(9))
+    running: list[Server] = []
+    homes: dict[int, Counter[str]] = {}
+    now = 0.0
+    while queue or running:
+        now += 1.0
+        while queue and (taken := balancer.take(queue, now)) is not None:
+            job, server = taken
+            server.in_flight += 1
+            running.append(server)
+            homes.setdefault(job.context, Counter())[server.base_url] += 1
+        server = running.pop(draw.randrange(len(running)))
+        server.answered(now)
+        server.in_flight -= 1
+    total = sum(homes.values(), Counter())
+    assert total.total() == 24 * 9
+    assert min(total["1"], total["2"]) > total.total() // 4
+    assert sum(max(counts.values()) for counts in homes.values()) > 0.75 * total.total()
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -975,6 +1194,45 @@ def test_the_key_stands_nowhere(chat_server: ChatServer, monkeypatch: pytest.Mon
     assert len(list(pickle.loads(pickled).generate(requests(3)))) == 3
 
 
+LONG_KEY = "sk-proj-" + "A1/b2C3d4" * 18
+
+
+def raw(data: str) -> Script:
+    """Send bytes that are no HTTP."""
+
+    def send(handler: Handler, body: Body) -> None:
+        handler.wfile.write(data.encode())
+        handler.close_connection = True
+
+    return send
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        says(200, f"Invalid key {LONG_KEY}".encode()),
+        says(200, b"x" * 180 + LONG_KEY.encode()),
+        says(200, {"error": {"message": "y" * 200 + " " + LONG_KEY}}),
+        says(200, {"choices": [{"error": LONG_KEY}]}),
+        sends({"content": ""}, finish_reason=LONG_KEY),
+        says(400, f"Invalid key {LONG_KEY[:40]}... or {LONG_KEY[50:90]}".encode()),
+        says(400, json.dumps({"error": LONG_KEY}).replace("/", "\\/").encode()),
+        says(422, {"detail": [{"loc": ["header"], "msg": "z" * 150 + LONG_KEY}, "z" * 150 + LONG_KEY]}),
+        raw(f"HTTP/1.1 2x0 Bearer {LONG_KEY}\r\n\r\n"),
+        raw(f"HTTP/1.1 200 OK\r\nBad header {LONG_KEY}: {LONG_KEY}\r\n\r\n"),
+        raw(f"HTTP/1.1 200 OK\r\nA: {LONG_KEY * 80}\r\n\r\n"),
+    ],
+)
+def test_no_part_of_the_key_is_told(chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch, script: Script) -> None:
+    """Wherever it stands, and wherever it is cut off."""
+    monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
+    chat_server.default = script
+    (generation,) = opened(chat_server, args={"retries": 0}).generate([request()])
+    told = (generation.error or "").replace("\\", "")
+    assert told
+    assert not [start for start in range(len(LONG_KEY) - 12) if LONG_KEY[start : start + 12] in told]
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Opening
 
@@ -1049,6 +1307,14 @@ def test_a_refused_key_is_an_error_at_once(
     chat_server.models = says(status, {"error": {"message": f"bad key {KEY}"}})
     error = fails_to_open(chat_server.url, api_key_env="MY_KEY")
     assert "export MY_KEY=" in error.hint
+
+
+def test_a_variable_that_is_named_and_not_set_is_told(chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MY_KEY", raising=False)
+    error = fails_to_open(chat_server.url, api_key_env="MY_KEY")
+    assert isinstance(error, ConfigError)
+    assert "export MY_KEY=" in error.hint
+    assert chat_server.got == []
 
 
 def test_a_key_with_a_line_break_is_refused(chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from golong_eval.engines import http_client
 from golong_eval.errors import ConfigError, JudgeError
 from golong_eval.judges import EndpointEmbedder, endpoint
 
@@ -283,6 +284,22 @@ def test_a_server_that_asks_for_hours_is_not_waited_for(server: Server) -> None:
         embedder(server)(["a"])
 
 
+def test_a_retry_after_of_nothing_is_a_pause_all_the_same(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "_BACKOFF", 0.05)
+    server.script = [says(503, Retry_After="0")]
+    embedder(server)(["a"])
+    first, second = (moment for moment, *_ in server.requests)
+    assert second - first >= 0.05
+
+
+def test_a_huge_reply_is_not_read_to_its_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "_LARGEST_REPLY", 1 << 20)
+    server.script = [says(200, b" " * (8 << 20))]
+    with pytest.raises(JudgeError, match="the reply is larger than 1 MB"):
+        embedder(server)(["a"])
+    assert len(server.requests) == 1
+
+
 def test_an_unreadable_retry_after_is_as_none(server: Server) -> None:
     server.script = [says(429, Retry_After="soon"), says(503, Retry_After="-1"), says(503, Retry_After="nan")]
     assert embedder(server)(["a"]) == [vector("a")]
@@ -341,6 +358,21 @@ def test_the_key_stands_in_no_message_repr_or_pickle(
         error = error.__cause__ or error.__context__
     assert KEY not in repr(embed)
     assert KEY.encode() not in pickle.dumps(embed)
+
+
+def test_a_key_that_comes_back_in_a_broken_reply_is_not_told(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The HTTP library quotes what it can't read."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+    def echoes(handler: Handler, body: dict[str, Any]) -> None:
+        handler.wfile.write(f"HTTP/1.1 2x0 {handler.headers['Authorization']}\r\n\r\n".encode())
+        handler.close_connection = True
+
+    server.default = echoes
+    with pytest.raises(JudgeError, match=r"\*\*\*") as caught:
+        embedder(server, retries=0)(["a"])
+    assert KEY[:12] not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_key_of_two_lines_is_told_without_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import JsonValue
 
 from golong_eval.engines.base import EngineSettings, GenerationRequest
+from golong_eval.engines.http_client import plain
 from golong_eval.text import CLOSE_THINK, OPEN_THINK, is_blank
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "ChatFormat",
     "Reply",
     "ServerError",
-    "plain",
     "read_error",
     "read_json",
     "read_reply",
@@ -38,20 +38,52 @@ WITHOUT_N: Final = "without n"
 """The three ways to change a body for a server that refuses it: the other name of the budget, no seed, one answer at
 a time."""
 
-OWN_KEYS = frozenset({"messages", "model", "n", "stream", "seed", "max_tokens", "max_completion_tokens"})
+OWN_KEYS = frozenset(
+    {"messages", "model", "n", "stream", "seed", "max_tokens", "max_completion_tokens", "thinking_token_budget"}
+)
 """Keys of a body that are the engine's to set."""
 
-_FINISHED_EARLY = ("length", "max_tokens", "max_output_tokens", "model_length")
-_ABORTED = ("error", "abort")
+# Ends of an answer that are the model's or its budget's. Any other reason is the server's fault: hosts have words of
+# their own for a lack of resources, a lost connection or a time-out, and half an answer must not be scored.
+_ENDED = frozenset(
+    {
+        *("stop", "tool_calls", "function_call"),  # OpenAI, vLLM, SGLang, llama.cpp
+        *("eos", "eos_token", "stop_sequence", "stop_token", "stop_str"),  # TGI, Together, LMDeploy
+        *("end_turn", "tool_use"),  # Anthropic
+        *("complete", "completed", "end_of_text"),
+    }
+)
+_CAPPED = frozenset(
+    {
+        *("length", "max_tokens", "max_length", "max_output_tokens", "max_new_tokens", "max_completion_tokens"),
+        *("model_length", "model_context_window_exceeded"),  # Mistral, Anthropic
+    }
+)
+_FILTERED = "content_filter"
+_LARGEST_PAGE = 20_000  # bytes of a body that is no JSON, of which the start is told
 _LARGEST = 2**53  # no count of tokens is larger; a number that is, is no count
 
 # "maximum context length" (vLLM, OpenAI, OpenRouter), "longer than the model's context length" (SGLang), "longer than
 # the maximum model length", "max_model_len" (vLLM), "context_length_exceeded" (OpenAI), "prompt is too long"
-# (Anthropic, Bedrock), "context size" (llama.cpp), "context window" (LiteLLM), "input token count" (Gemini).
+# (Anthropic, Bedrock), "exceed context limit" (Anthropic), "context size" (llama.cpp), "context window" (LiteLLM),
+# "input token count" (Gemini), "inputs tokens + max_new_tokens must be <=", "inputs must have less than" (TGI), "Range
+# of input length should be" (Qwen).
 _TOO_LONG = re.compile(
     r"max(?:imum)? (?:context|model|sequence|input)[ _]len(?:gth)?\b|max_model_len|context[ _]length|too long"
-    r"|context (?:size|window)|exceed_context_size|context_?window|input token count|too many (?:input |prompt )?tokens"
-    r"|reduce the length|longer than the (?:model|max)",
+    r"|context (?:size|window|limit)|exceed_context_size|context_?window|input token count"
+    r"|too many (?:input |prompt )?tokens|exceeds? (?:the )?(?:model's )?(?:limit|max(?:imum)?(?: number of)? tokens)"
+    r"|reduce (?:the length|your prompt)|longer than the (?:model|max|allowed)"
+    r"|tokens \+ max_new_tokens`? must be <=|must have less than \d+ tokens|range of input length should be",
+    re.IGNORECASE,
+)
+# What is too long must be the prompt: a stop string or a user's name can be too long as well.
+_PROMPT = re.compile(
+    r"\b(?:prompts?|inputs?|messages?|contexts?|tokens?)\b|context_|_context|max_model_len", re.IGNORECASE
+)
+_PARAMETER = re.compile(
+    r"\b(?:unknown|unsupported|unrecogni[sz]ed|unexpected) |\b(?:un|not )(?:known|supported|permitted|recogni[sz]ed)\b"
+    r"|\binvalid '(?!messages|input|prompt|max_)|\bparameter (?:is|was) |extra inputs? "
+    r"|(?:unknown|unsupported)_parameter|\btokens per (?:min|hour|day)|\brate limit|\bquota\b",
     re.IGNORECASE,
 )
 _SEED = re.compile(r"\bseed\b", re.IGNORECASE)
@@ -140,7 +172,12 @@ class ServerError(NamedTuple):
     @property
     def too_long(self) -> bool:
         """Whether the prompt does not fit the model."""
-        return _TOO_LONG.search(self.words) is not None
+        words = self.words
+        return (
+            _TOO_LONG.search(words) is not None
+            and _PROMPT.search(words) is not None
+            and _PARAMETER.search(words) is None
+        )
 
 
 def read_json(content: bytes) -> Any:
@@ -151,38 +188,29 @@ def read_json(content: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def plain(text: str, secret: str = "", limit: int = 300) -> str:
-    r"""Return the start of a server's text on one line: no secret, no control characters.
-
-    >>> plain("wrong key:\n  abc\x1b[31m", "abc")
-    'wrong key: *** [31m'
-    """
-    if secret:
-        text = text.replace(secret, "***")
-    return " ".join("".join(c if c.isprintable() else " " for c in text[: 64 * limit]).split())[:limit]
-
-
 def read_error(content: bytes, secret: str = "") -> ServerError:
     """Return what a refusal says, whatever its form: OpenAI's, vLLM's, FastAPI's, or a page of text."""
     text = content.decode("utf-8", "replace")
     try:
         value = read_json(content)
     except ValueError:
-        said = plain(text, secret)
-        return ServerError(said, said)
-    error = value.get("error", value) if isinstance(value, dict) else value
+        return ServerError(plain(text, secret), plain(text, limit=1000))
+    return _error(value.get("error", value) if isinstance(value, dict) else value, text, secret)
+
+
+def _error(error: Any, text: str, secret: str) -> ServerError:
     if isinstance(error, dict):
         detail = error.get("message") or error.get("detail") or error.get("msg")
         kinds = [str(error.get(key)) for key in ("code", "param", "type") if isinstance(error.get(key), str | int)]
     else:
         detail, kinds = error, []
     if isinstance(detail, list):  # FastAPI: [{"loc": ["body", "n"], "msg": "..."}]
-        detail = "; ".join(_complaint(item) for item in detail[:5])
+        detail = "; ".join(_complaint(item, secret) for item in detail[:5])
     if not isinstance(detail, str) or not detail.strip():
         detail = text
-    said = plain(detail, secret)
-    # What is looked for stands early or in a code; further on a server may quote the body.
-    return ServerError(said, " ".join([plain(detail, secret, 1000), *(kind[:100] for kind in kinds)]))
+    # What is looked for stands early or in a code; further on a server may quote the body. It is told to nobody, so the
+    # secret stays in it: a short one like "token" would hide what is looked for.
+    return ServerError(plain(detail, secret), " ".join([plain(detail, limit=1000), *(kind[:100] for kind in kinds)]))
 
 
 def remedy(error: ServerError, n: int, changes: frozenset[str]) -> str | None:
@@ -195,12 +223,13 @@ def remedy(error: ServerError, n: int, changes: frozenset[str]) -> str | None:
     return WITHOUT_N if n > 1 else None
 
 
-def read_reply(content: bytes, n: int, *, opened_thinking: bool = False) -> Reply | str:
+def read_reply(content: bytes, n: int, *, secret: str = "", opened_thinking: bool = False) -> Reply | str:
     """Read the body of an HTTP 200.
 
     Args:
         content: The body.
         n: How many answers were asked for; further ones are dropped.
+        secret: The key, which no reason tells.
         opened_thinking: The chat template opens the thinking, so an answer that the server did not take apart
             starts inside of it.
 
@@ -210,23 +239,27 @@ def read_reply(content: bytes, n: int, *, opened_thinking: bool = False) -> Repl
     try:
         reply = read_json(content)
     except ValueError:
-        start = plain(content[:200].decode("utf-8", "replace"), limit=60)
+        start = plain(content[:_LARGEST_PAGE].decode("utf-8", "replace"), secret, 60)
         return f"the reply is no JSON but {start!r}" if start else "the reply is empty"
     if not isinstance(reply, dict):
         return "the reply is no JSON object"
     choices = reply.get("choices")
-    if not isinstance(choices, list) or not choices:
-        if reply.get("error"):  # some hosts send HTTP 200 before they know better
-            return f"the reply has no choices but an error: {read_error(content).message}"
+    choices = choices if isinstance(choices, list) else []
+    if error := reply.get("error"):  # some hosts send HTTP 200 before they know better
+        beside = "beside its choices" if choices else "and no choices"
+        return f"the reply has an error {beside}: {_said(error, secret)}"
+    if not choices:
         return "the reply has no choices"
-    read = [_choice(choice, opened_thinking) for choice in choices]
-    places = _places(choices, n)
     usage = reply.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    completion = _spread(_count(usage, "completion_tokens") or 0, [len(item.text or "") for item in read])
+    spent = _count(usage, "completion_tokens") or 0
+    read = [_choice(choice, opened_thinking, secret, spent) for choice in choices]
+    places = _places(choices, n)
+    completion = _spread(spent, [len(item.text or "") for item in read])
     own = [choice.get("token_ids") if isinstance(choice, dict) else None for choice in choices]
-    if all(isinstance(ids, list) for ids in own):
-        completion = [len(ids) for ids in own if ids is not None]
+    lengths = [len(ids) for ids in own if isinstance(ids, list)]
+    if len(lengths) == len(choices) and any(lengths):
+        completion = lengths
     total = _count(_details(usage, "completion_tokens_details"), "reasoning_tokens")
     reasoning = None if total is None else _spread(total, [item.reasoning for item in read])
     answers: dict[int, Answer] = {}
@@ -243,11 +276,13 @@ def read_reply(content: bytes, n: int, *, opened_thinking: bool = False) -> Repl
         )
     if not answers:
         return next((item.error for item in read if item.error), "the reply has no answer")
+    prompt = _count(usage, "prompt_tokens") or 0
+    cached = _count(_details(usage, "prompt_tokens_details"), "cached_tokens")
     return Reply(
         answers=answers,
         choices=len(choices),
-        prompt_tokens=_count(usage, "prompt_tokens") or 0,
-        cached_tokens=_count(_details(usage, "prompt_tokens_details"), "cached_tokens"),
+        prompt_tokens=prompt,
+        cached_tokens=None if cached is None else min(cached, prompt),
     )
 
 
@@ -262,13 +297,22 @@ class _Choice(NamedTuple):
     """Characters of thinking."""
 
 
-def _choice(choice: object, opened_thinking: bool) -> _Choice:
+def _choice(choice: object, opened_thinking: bool, secret: str, spent: int) -> _Choice:
     message = choice.get("message") if isinstance(choice, dict) else None
+    if isinstance(choice, dict) and choice.get("error"):
+        return _Choice(None, f"a choice of the reply has an error: {_said(choice['error'], secret)}", again=True)
     if not isinstance(choice, dict) or not isinstance(message, dict):
         return _Choice(None, "a choice of the reply has no message", again=True)
     reason = choice.get("finish_reason")
-    if reason in _ABORTED:
-        return _Choice(None, f"the server broke the answer off (finish_reason {reason!r})", again=True)
+    ended = reason.casefold() if isinstance(reason, str) else reason
+    if isinstance(ended, str) and ended.startswith(_FILTERED):
+        return _Choice(
+            None, f"the host's content filter withheld the answer or cut it off (finish_reason {_FILTERED!r})"
+        )
+    open_ended = ended is None or ended == ""
+    if not open_ended and (not isinstance(ended, str) or ended not in _ENDED | _CAPPED):
+        told = repr(plain(reason, secret, 60)) if isinstance(reason, str) else _kind(reason)
+        return _Choice(None, f"the server broke the answer off (finish_reason {told})", again=True)
     content, thought, fault = _parts(message.get("content"))
     if fault is not None:
         return _Choice(None, fault)
@@ -278,13 +322,14 @@ def _choice(choice: object, opened_thinking: bool) -> _Choice:
         "",
     )
     refusal = message.get("refusal")
-    if content is None and isinstance(refusal, str):
+    if content is None and isinstance(refusal, str) and refusal:
         content = refusal
-    capped = reason in _FINISHED_EARLY if isinstance(reason, str) else False
-    if reason == "content_filter" and is_blank(content or ""):
-        return _Choice(None, "the host's content filter withheld the answer (finish_reason 'content_filter')")
-    if content is None and not reasoning and reason is None:
+    if open_ended and is_blank(content or ""):
         return _Choice(None, "a choice of the reply has neither content nor finish_reason", again=True)
+    called = message.get("tool_calls") or message.get("function_call")
+    if content is None and not reasoning and not called and not spent:
+        return _Choice(None, "a choice of the reply has no content, and no token was spent on it", again=True)
+    capped = ended in _CAPPED
     if reasoning and capped and is_blank(content or ""):
         return _Choice(OPEN_THINK + reasoning, capped=True, unfinished=True, reasoning=len(reasoning))
     if reasoning:
@@ -294,6 +339,11 @@ def _choice(choice: object, opened_thinking: bool) -> _Choice:
     # The server left the thinking in the text, and its end never came.
     unfinished = capped and opened_thinking and CLOSE_THINK not in text
     return _Choice(text, capped=capped, unfinished=unfinished)
+
+
+def _said(error: Any, secret: str) -> str:
+    """Return what an error inside of a reply says."""
+    return _error(error, "no reason is given", secret).message
 
 
 def _parts(content: object) -> tuple[str | None, str, str | None]:
@@ -323,9 +373,11 @@ def _parts(content: object) -> tuple[str | None, str, str | None]:
 def _places(choices: Sequence[object], n: int) -> list[int]:
     """Return which of the `n` answers each choice is: by its index, or where those say nothing by its place."""
     indices = [choice.get("index") if isinstance(choice, dict) else None for choice in choices]
-    if all(type(index) is int and index >= 0 for index in indices) and len(set(indices)) == len(indices) and n > 1:
-        return [index for index in indices if index is not None]
-    return list(range(len(choices)))
+    numbers = [index for index in indices if type(index) is int and index >= 0]
+    if n == 1 or len(numbers) < len(choices) or len(set(numbers)) < len(numbers):
+        return list(range(len(choices)))
+    first = min(numbers) if max(numbers) >= n else 0  # some count from 1
+    return [number - first for number in numbers]
 
 
 def _spread(total: int, weights: Sequence[int]) -> list[int]:
@@ -348,6 +400,8 @@ def _spread(total: int, weights: Sequence[int]) -> list[int]:
 
 def _count(values: Mapping[str, Any], key: str) -> int | None:
     value = values.get(key)
+    if isinstance(value, float) and value.is_integer():  # 12.0: JSON has one kind of number
+        value = int(value)
     return value if type(value) is int and 0 <= value < _LARGEST else None
 
 
@@ -356,12 +410,12 @@ def _details(usage: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _complaint(item: object) -> str:
+def _complaint(item: object, secret: str) -> str:
     if not isinstance(item, dict):
-        return item[:200] if isinstance(item, str) else ""
+        return plain(item, secret, 200) if isinstance(item, str) else ""
     place, said = item.get("loc"), item.get("msg")
     where = ".".join(str(key) for key in place[:6] if isinstance(key, str | int)) if isinstance(place, list) else ""
-    return f"{where}: {said[:200] if isinstance(said, str) else 'refused'}"
+    return f"{where}: {plain(said, secret, 200) if isinstance(said, str) else 'refused'}"
 
 
 def _kind(value: object) -> str:

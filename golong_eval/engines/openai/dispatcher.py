@@ -14,16 +14,15 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from golong_eval.engines.base import GenerationRequest
 from golong_eval.engines.http_client import Exchange, exchange, open_session
 from golong_eval.engines.openai.chat_completions import (
     WITHOUT_N,
-    Answer,
     ChatFormat,
-    plain,
+    Reply,
     read_error,
     read_reply,
     remedy,
@@ -39,7 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["Dispatcher", "Job", "Limits"]
 
 _ACCEPTED_SECONDS = 5.0  # a request that is not refused for so long has found room
-_DEAD_AFTER = 20  # requests in a row that could reach no server
+_DEAD_AFTER = 20  # requests in a row that were given up, with no answer to any between them
+_REFUSALS = 5  # texts in a row that a server refuses as it would any, and is then taken to refuse all
+_SHORT_REPLIES = 2  # replies in a row with fewer answers than were asked for, and no more than one is asked for
+_KEPT_OUT = 2  # turn-aways in a row after which it is the request that a server does not want
 _RESUME = "then go on with --resume: what was finished is kept"
 
 
@@ -67,6 +69,8 @@ class Ticket:
     request: GenerationRequest
     left: int
     """Repeats that have no outcome yet."""
+    started: float = math.nan
+    """When the first of its jobs was sent: the deadline is that of the request."""
 
 
 @dataclass(eq=False, slots=True)
@@ -81,9 +85,16 @@ class Job:
     trying: frozenset[str] = frozenset()
     """Changes of the body that the server seemed to ask for; known to help once an answer comes."""
     attempts: int = 0
-    started: float = math.nan
+    turned_away: int = 0
+    """Times in a row that a server which answers others had no room for it."""
     failed_at: float = math.nan
     avoid: Server | None = None
+    refused_by: list[Server] = field(default_factory=list)
+
+    @property
+    def key(self) -> int:
+        """A number of its request's own: what is kept of it outlives it, and must not hold its text."""
+        return hash((self.ticket.request.sample_id, self.ticket.request.repeat))
 
     @classmethod
     def whole(cls, request: GenerationRequest, cut_tokens: int) -> Job:
@@ -142,7 +153,8 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._unreached = 0
-        self._answered = False
+        self._unanswered = 0
+        self._short_replies = 0
         self._error: EngineError | None = None
 
     @property
@@ -194,10 +206,12 @@ class Dispatcher:
             if job.n > 1 and WITHOUT_N in self._changes:
                 self._ready.extendleft(job.one(job.index + i, job.trying) for i in reversed(range(job.n)))
                 continue
-            if math.isnan(job.started):
-                job.started = job.failed_at = now
-            if now - job.started >= self._limits.deadline:
-                self._fail(job, f"no answer within the deadline of {self._limits.deadline:g} s")
+            if math.isnan(job.ticket.started):
+                job.ticket.started = now
+            if math.isnan(job.failed_at):
+                job.failed_at = now
+            if now - job.ticket.started >= self._limits.deadline:
+                self._give_up(job, f"no answer within the deadline of {self._limits.deadline:g} s")
                 continue
             server.in_flight += 1
             task = self._loop.create_task(self._attempt(_Attempt(job, server, now, job.trying | self._changes)))
@@ -214,7 +228,7 @@ class Dispatcher:
         job, server = attempt.job, attempt.server
         assert self._session is not None
         try:
-            left = job.started + self._limits.deadline - attempt.started
+            left = job.ticket.started + self._limits.deadline - attempt.started
             body = self._chat.body(job.ticket.request, job.index, job.n, attempt.changes)
             reply = await exchange(self._session, server.url, body, min(self._limits.timeout, left))
             self._settle(attempt, reply, self._loop.time())
@@ -239,17 +253,20 @@ class Dispatcher:
             troubles: dict[str | None, Trouble] = {"unreachable": "unreachable", "time-out": "overloaded"}
             self._trouble(attempt, now, troubles.get(reply.failure, "broken"), reply.reason)
         elif status == 200:
-            read = read_reply(reply.content, job.n, opened_thinking=self._opened_thinking)
+            read = read_reply(reply.content, job.n, secret=self._key, opened_thinking=self._opened_thinking)
             if isinstance(read, str):
-                self._trouble(attempt, now, "broken", plain(read, self._key))
+                self._trouble(attempt, now, "broken", read)
                 return
-            self._answered = True
+            self._unanswered = 0
             attempt.server.answered(now)
             self._changes |= job.trying
-            for place, answer in sorted(read.answers.items()):
-                self._answer(job, place, answer, read.prompt_tokens, read.cached_tokens, now)
-            if read.choices < job.n:
-                self._changes.add(WITHOUT_N)
+            for number, place in enumerate(sorted(read.answers)):
+                self._answer(job, place, read, now, prompt_shared=number > 0)
+            if job.n > 1:
+                self._short_replies = self._short_replies + 1 if read.choices < job.n else 0
+                # One choice may be lost by chance; a server that does not know n gives one.
+                if read.choices < job.n and (read.choices == 1 or self._short_replies >= _SHORT_REPLIES):
+                    self._changes.add(WITHOUT_N)
             if self._error is None:
                 missing = [place for place in range(job.n) if place not in read.answers]
                 self._ready.extendleft(job.one(job.index + place, frozenset()) for place in reversed(missing))
@@ -261,7 +278,7 @@ class Dispatcher:
         error = read_error(reply.content, self._key)
         said = f"HTTP {status}: {error.message}"
         if status == 429 and "insufficient_quota" in error.words:
-            self._lose(attempt, f"{said}", "top the account up, " + _RESUME)
+            self._lose(attempt, said, "top the account up, " + _RESUME)
         elif status in (429, 503, 504, 529, 408):
             # What a server turns away while it serves others has only to wait for its turn.
             turned_away = status in (429, 503, 529) and attempt.server.answered_at > job.failed_at
@@ -278,11 +295,12 @@ class Dispatcher:
                 job.trying = trying
                 self._ready.appendleft(job)
         elif status in (401, 402, 403) and "moderation" not in error.words:
-            self._lose(attempt, said, f"export the right key in the variable of --api-key-env, {_RESUME}")
+            self._turned_down(attempt, said, f"export the right key in the variable of --api-key-env, {_RESUME}")
         elif 300 <= status < 400:
-            self._lose(attempt, said, f"give the address that it redirects to as --base-url, {_RESUME}")
-        elif status == 404 and ("model" in error.words.casefold() or not self._answered):
-            self._lose(attempt, said, f"check --model and --base-url: curl {attempt.server.base_url}/models, {_RESUME}")
+            self._turned_down(attempt, said, f"give the address that it redirects to as --base-url, {_RESUME}")
+        elif status == 404:
+            models = f"curl {attempt.server.base_url}/models"
+            self._turned_down(attempt, said, f"check --model and --base-url: {models}, {_RESUME}")
         else:
             self._fail(job, said)
 
@@ -310,30 +328,60 @@ class Dispatcher:
         wait = wait or None
         working = [other for other in self._servers if other.lost is None]
         alone = all(other is server or other.rest_until > now for other in working)
-        # A wait beyond the deadline fails this request, and is no reason to let the next one wait in the queue.
-        rest = wait if wait is not None and wait <= limits.deadline else None
-        server.struck(now, attempt.started, trouble, rest, alone=alone)
-        if server.rest_until > now:
-            self._loop.call_at(server.rest_until, self.thread.guarded, self._dispatch)
         job.attempts += counts
+        job.turned_away = 0 if counts else job.turned_away + 1
+        # Some requests are refused for good in the words of an overload, for instance where they have more tokens than
+        # the host allows a minute: that is no reason to ask less of it, or to let the others wait.
+        kept_out = job.turned_away > _KEPT_OUT
+        if kept_out:
+            server.unwanted(job.key)
+        else:
+            if trouble == "overloaded":
+                server.crowded.add(job.key)
+            # A wait beyond the deadline fails this request, and is no reason to let the next one wait in the queue.
+            rest = wait if wait is not None and wait <= limits.deadline else None
+            server.struck(now, attempt.started, trouble, rest, alone=alone)
+            if server.rest_until > now:
+                self._loop.call_at(server.rest_until, self.thread.guarded, self._dispatch)
         job.failed_at = now
         job.avoid = server
         asked = f"; asks to wait {wait:.0f} s" if wait else ""
         if job.attempts > limits.retries:
-            self._fail(
-                job, f"no answer in {job.attempts} attempts ({reason}{asked})", unreached=trouble == "unreachable"
-            )
+            told = f"no answer in {job.attempts} attempts ({reason}{asked})"
+            self._give_up(job, told, unreached=trouble == "unreachable")
             return
         # Where the server itself rests for as long, the request may go to another one at once.
         pause = 0.0 if trouble == "unreachable" or wait is not None else backoff(max(job.attempts, 1))
+        if job.turned_away and (wait is None or kept_out):
+            pause = max(wait or 0.0, backoff(job.turned_away, patience=2.0))
         resting = [now + wait if other is server and wait is not None else other.rest_until for other in working]
-        if max(now + pause, min(resting, default=now)) >= job.started + limits.deadline:
-            self._fail(job, f"no answer within the deadline of {limits.deadline:g} s ({reason}{asked})")
+        if max(now + pause, min(resting, default=now)) >= job.ticket.started + limits.deadline:
+            self._give_up(job, f"no answer within the deadline of {limits.deadline:g} s ({reason}{asked})")
         elif self._error is None:
             if pause:
                 self._loop.call_later(pause, self.thread.guarded, self._again, job)
             else:
                 self._ready.appendleft(job)
+
+    def _turned_down(self, attempt: _Attempt, said: str, hint: str) -> None:
+        """Settle a refusal of the kind that every request would get, or that one whose text a firewall dislikes.
+
+        A server that has answered before is believed to mean the request, until it has refused several in a row.
+        """
+        job, server = attempt.job, attempt.server
+        server.refused[job.key] = job.context or job.key
+        # Neighbours share their documents, of which one may be what a firewall dislikes.
+        several = len(set(server.refused.values())) >= _REFUSALS or len(server.refused) >= _DEAD_AFTER
+        if server.answered_at == -math.inf or several:
+            self._lose(attempt, said, hint)
+            return
+        known = server in job.refused_by
+        job.refused_by.append(server)
+        if not known and any(other.lost is None and other not in job.refused_by for other in self._servers):
+            job.avoid = server
+            self._ready.appendleft(job)
+        else:
+            self._fail(job, said)
 
     def _lose(self, attempt: _Attempt, said: str, hint: str) -> None:
         """Ask no more of a server that would refuse every request; end where there is no other."""
@@ -348,10 +396,8 @@ class Dispatcher:
         if self._error is None:
             self._error = error
 
-    def _answer(
-        self, job: Job, place: int, answer: Answer, prompt_tokens: int, cached_tokens: int | None, now: float
-    ) -> None:
-        request = job.ticket.request
+    def _answer(self, job: Job, place: int, reply: Reply, now: float, *, prompt_shared: bool) -> None:
+        request, answer = job.ticket.request, reply.answers[place]
         failed = answer.error is not None
         self._emit(
             job,
@@ -360,19 +406,20 @@ class Dispatcher:
                 repeat=request.repeat + job.index + place,
                 text=answer.text,
                 finish_reason="error" if failed else "length" if answer.capped else "stop",
-                error=None if answer.error is None else plain(answer.error, self._key),
+                error=answer.error,
                 thinking_unfinished=answer.thinking_unfinished,
-                prompt_tokens=prompt_tokens,
+                prompt_tokens=reply.prompt_tokens,
+                prompt_shared=prompt_shared,
                 completion_tokens=answer.completion_tokens,
                 reasoning_tokens=answer.reasoning_tokens,
-                cached_tokens=cached_tokens,
+                cached_tokens=reply.cached_tokens,
                 context_cut=job.cut_tokens > 0,
                 cut_tokens=job.cut_tokens,
-                seconds=round(now - job.started, 3),
+                seconds=round(now - job.ticket.started, 3),
             ),
         )
 
-    def _fail(self, job: Job, reason: str, *, over_length: bool = False, unreached: bool = False) -> None:
+    def _fail(self, job: Job, reason: str, *, over_length: bool = False) -> None:
         request = job.ticket.request
         for repeat in range(request.repeat + job.index, request.repeat + job.index + job.n):
             self._emit(
@@ -386,14 +433,31 @@ class Dispatcher:
                     over_length=over_length,
                     context_cut=job.cut_tokens > 0,
                     cut_tokens=job.cut_tokens,
-                    seconds=round(self._loop.time() - job.started, 3),
+                    seconds=round(self._loop.time() - job.ticket.started, 3),
                 ),
             )
-        if unreached:
-            self._unreached += 1
-            if self._unreached >= min(_DEAD_AFTER, max(4, self._limits.concurrency)):
-                urls = ", ".join(server.base_url for server in self._servers)
-                self._end(EngineError(f"no server answers at {urls} ({reason})", f"start it again, {_RESUME}"))
+
+    def _give_up(self, job: Job, reason: str, *, unreached: bool = False) -> None:
+        """Fail a job that was tried in vain, and end the run where nothing is answered any more: it may have days left.
+
+        Args:
+            job: The job.
+            reason: Why.
+            unreached: No server could be reached at the last attempt.
+        """
+        self._fail(job, reason)
+        self._unanswered += 1
+        self._unreached += unreached
+        urls = ", ".join(server.base_url for server in self._servers)
+        if self._unreached >= min(_DEAD_AFTER, max(4, self._limits.concurrency)):
+            self._end(EngineError(f"no server answers at {urls} ({reason})", f"start it again, {_RESUME}"))
+        elif self._unanswered >= _DEAD_AFTER:
+            self._end(
+                EngineError(
+                    f"{self._unanswered} requests in a row got no answer from {urls} (the last: {reason})",
+                    f"look at the server's log and mend it, {_RESUME}",
+                )
+            )
 
     def _emit(self, job: Job, generation: Generation) -> None:
         self.thread.hand_over(generation)

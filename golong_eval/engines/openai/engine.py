@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, JsonValue
 
 from golong_eval._optional import require
-from golong_eval.engines.arguments import read_arguments
+from golong_eval.engines.arguments import masked, read_arguments
 from golong_eval.engines.base import EngineSettings, GenerationRequest
 from golong_eval.engines.encoding import PromptEncoder, failed
 from golong_eval.engines.http_client import check_address, path_url, read_key
@@ -82,10 +82,13 @@ class OpenAIEngine:
             extra=self._arguments.body,
         )
         self._encoder: PromptEncoder | None = None
-        if settings.tokenizer is not None and max_length is not None:
+        if settings.tokenizer is not None:
             self._encoder = PromptEncoder(_load_tokenizer(settings), settings, max_length)
         self.thinks = settings.thinking == "on" or (self._encoder is not None and self._encoder.thinks)
-        self._opened_thinking = self._encoder is not None and _opens_thinking(self._encoder)
+        # Where thinking is asked for, an answer that the server did not take apart starts inside of it.
+        self._opened_thinking = settings.thinking == "on" or (
+            self._encoder is not None and _opens_thinking(self._encoder)
+        )
 
     @classmethod
     def open(cls, model: str, settings: EngineSettings) -> Self:
@@ -115,6 +118,12 @@ class OpenAIEngine:
                 "start the server with the scaling (golong plan prints the line) and leave --rope-factor out",
             )
         _check_body(arguments.body)
+        default = EngineSettings.model_fields["api_key_env"].default
+        if settings.api_key_env != default and not read_key(settings.api_key_env):
+            raise ConfigError(
+                f"--api-key-env names {settings.api_key_env}, which is not set",
+                f"export {settings.api_key_env}=..., or leave --api-key-env out",
+            )
         urls = list(dict.fromkeys(map(check_address, settings.base_urls)))
         served = ask_servers(urls, model, read_key(settings.api_key_env), settings.api_key_env)
         lengths = [length for length in (settings.max_model_len, *(one.max_length for one in served)) if length]
@@ -142,12 +151,18 @@ class OpenAIEngine:
             "base_urls": " ".join(server.base_url for server in self._servers),
             "served_model": self._model,
             "max_length": self.max_length,
-            "seeded": WITHOUT_SEED not in self._changes and self._arguments.body.get("seed", 0) is not None,
+            "seeded": self._seeded(),
             "thinking_budget": self._chat.thinking_budget,
             "tokenizer": self._settings.tokenizer,
-            "body": json.dumps(self._arguments.body, sort_keys=True) if self._arguments.body else None,
+            "body": json.dumps(masked(self._arguments.body), sort_keys=True) if self._arguments.body else None,
             "client": f"aiohttp {aiohttp.__version__}",
         }
+
+    def _seeded(self) -> bool | None:
+        """Return whether seeds decide the draws; None for servers of which only their silence is known."""
+        if WITHOUT_SEED in self._changes or self._arguments.body.get("seed", 0) is None:
+            return False
+        return True if self._kind == "vllm" else None
 
     def over_length(self, request: GenerationRequest) -> str | None:
         """Say why a request does not fit the model; None also where its tokenizer or length is not known."""
@@ -160,8 +175,8 @@ class OpenAIEngine:
         iterator cancels what is in flight.
 
         Raises:
-            EngineError: No server can be reached any more, or all refuse the key or the model. What was finished
-                before has been yielded.
+            EngineError: No server can be reached or answers any more, or all refuse the key or the model. What was
+                finished before has been yielded.
         """
         stream = iter(requests)
         servers = [server.again() for server in self._servers]
@@ -238,10 +253,15 @@ def _check_body(body: dict[str, JsonValue]) -> None:
     """Raise if a body sets what has a setting of its own, which is recorded and compared."""
     taken = sorted(OWN_KEYS & {key for key, value in body.items() if value is not None or key != "seed"})
     sampling = sorted(key for key in ("temperature", "top_p") if body.get(key) is not None)
+    template = body.get("chat_template_kwargs", {})
+    if not isinstance(template, dict):  # null would take the switch of the thinking out
+        taken.append("chat_template_kwargs")
+    elif "enable_thinking" in template:
+        taken.append("chat_template_kwargs.enable_thinking")
     if taken or sampling:
         raise ConfigError(
             f"the engine argument body sets {', '.join(taken + sampling)}, which golong-eval sets itself",
-            "use --model, --repeats, --seed, --max-tokens, --temperature and --top-p",
+            "use --model, --repeats, --seed, --max-tokens, --temperature, --top-p, --thinking and --thinking-budget",
         )
 
 

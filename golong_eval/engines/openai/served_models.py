@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from golong_eval.engines.http_client import Exchange, exchange, open_session, path_url
-from golong_eval.engines.openai.chat_completions import plain, read_error, read_json
+from golong_eval.engines.http_client import Exchange, exchange, open_session, path_url, plain
+from golong_eval.engines.openai.chat_completions import read_error, read_json
 from golong_eval.errors import ConfigError, ModelError, nearest
 
 __all__ = ["Served", "ask_servers"]
@@ -83,7 +83,7 @@ async def _ask_all(urls: Sequence[str], key: str) -> list[tuple[Exchange, Exchan
 def _read(url: str, model: str, key: str, variable: str, reply: Exchange, version: Exchange | None) -> Served:
     status = reply.status
     if status is None or status in _STARTING:
-        return Served(down=plain(reply.reason, key) or f"HTTP {status}")
+        return Served(down=reply.reason or f"HTTP {status}")
     if status in (401, 403):
         said = read_error(reply.content, key).message
         raise ConfigError(f"{url} refuses the key (HTTP {status}: {said})", f"export {variable}=...")

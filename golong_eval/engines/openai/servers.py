@@ -11,7 +11,7 @@ import math
 import random
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
 __all__ = ["Balancer", "Server", "Trouble", "backoff"]
@@ -29,9 +29,14 @@ Trouble = Literal["unreachable", "overloaded", "broken"]
 """No connection; refused for now or too slow (429, 503, a time-out); a reply that is none, or an error of its own."""
 
 
-def backoff(failures: int) -> float:
-    """Return the seconds to wait after so many failures in a row; up to half as much again by chance."""
-    return min(_BACKOFF * 2.0 ** min(failures - 1, 30), _LONGEST_BACKOFF) * _RANDOM.uniform(1, 1.5)
+def backoff(failures: int, *, patience: float = 1.0) -> float:
+    """Return the seconds to wait after so many failures in a row; up to half as much again by chance.
+
+    Args:
+        failures: How many.
+        patience: By what the longest wait is multiplied.
+    """
+    return min(_BACKOFF * 2.0 ** min(failures - 1, 30), _LONGEST_BACKOFF * patience) * _RANDOM.uniform(1, 1.5)
 
 
 @dataclass
@@ -53,6 +58,10 @@ class Server:
     struck_at: float = -math.inf
     rest_until: float = -math.inf
     answered_at: float = -math.inf
+    refused: dict[int, int] = field(default_factory=dict)
+    """The requests that it has refused in a row as it would every request, and the hash of their documents."""
+    crowded: set[int] = field(default_factory=set)
+    """The requests that it turned away, less those that it does not want at all."""
     lost: str | None = None
     """Why nothing more is asked of it."""
 
@@ -65,7 +74,7 @@ class Server:
 
     def again(self) -> Server:
         """Return it as it is for another run: what was learned is kept."""
-        return dataclasses.replace(self, in_flight=0, lost=None)
+        return dataclasses.replace(self, in_flight=0, refused={}, crowded=set(), lost=None)
 
     def has_room(self, now: float) -> bool:
         """Whether it may be given a request."""
@@ -84,7 +93,14 @@ class Server:
         """Take note of an answer."""
         self.answered_at = now
         self.strikes = 0
+        self.refused.clear()
         self.grow()
+
+    def unwanted(self, job: int) -> None:
+        """Take note that a request which it turned away is one that it never takes: that was no overload."""
+        self.crowded.discard(job)
+        if not self.crowded:
+            self.growing = True
 
     def struck(self, now: float, started: float, trouble: Trouble, wait: float | None, *, alone: bool) -> None:
         """Take note of a failure: give it less at once, or a rest.
