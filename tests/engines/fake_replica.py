@@ -15,21 +15,31 @@ from golong_eval.schema import Generation
 
 class FakeEngine:
     in_flight = 4
-    max_length = 10_000
+    max_length: int | None = 10_000
     thinks = False
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._asked: list[tuple[GenerationRequest, int]] = []
+        self._offers = 0
 
     @property
     def idle(self) -> bool:
         return not self._asked
 
+    @property
+    def full(self) -> bool:
+        return len(self._asked) > self.in_flight
+
     def describe(self) -> dict[str, object]:
         return {"replica": self._name, "data_parallel": 1}
 
     def offer(self, request: GenerationRequest) -> list[Generation]:
+        question = request.prompt.after
+        if "tokens" in question:  # what tokenising takes
+            time.sleep(0.2)
+        request.prompt.text.encode()  # no tokenizer takes a lone surrogate
+        self._offers += 1
         self._asked += [(request, repeat) for repeat in range(request.repeat, request.repeat + request.n)]
         return []
 
@@ -40,12 +50,12 @@ class FakeEngine:
             os.kill(os.getpid(), signal.SIGKILL)
         if "break" in question:
             raise EngineError("vLLM died (out of memory)", "")
-        time.sleep(0.2 if "slow" in question else 0.01)
+        time.sleep(60 if "long" in question else 0.2 if "slow" in question else 0.01)
         return [
             Generation(
                 sample_id=request.sample_id,
                 repeat=repeat,
-                text=f"{self._name} seed {request.seed + repeat - request.repeat}",
+                text=f"{self._name} offers {self._offers} seed {request.seed + repeat - request.repeat}",
                 finish_reason="stop",
             )
         ]
@@ -62,6 +72,8 @@ def opened(model: str, settings: EngineSettings) -> FakeEngine:
         raise ModelError("no such model", "give another")
     assert settings.args.get("secret") == "s3cret"
     assert "data_parallel" not in settings.args
+    if model == "loads":
+        time.sleep(60)
     if model == "crash":
         sys.stdout.write("CUDA out of memory\n")
         sys.stdout.flush()

@@ -153,14 +153,16 @@ def test_a_row_without_an_answer_ends_the_run_with_the_workers_words(chat_server
 # -- replicas in vLLM, without vLLM
 
 
-def replicas(monkeypatch: pytest.MonkeyPatch, gpus: int, settings: EngineSettings) -> ray_replicas.RayReplicas:
+def replicas(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, settings: EngineSettings, made: Plan | None = None
+) -> ray_replicas.RayReplicas:
     real = ray_replicas.require
     stubs = {
         "vllm": SimpleNamespace(__version__="0"),
         "ray": SimpleNamespace(cluster_resources=lambda: {"GPU": gpus} if gpus else {}),
     }
     monkeypatch.setattr(ray_replicas, "require", lambda name, *rest: stubs.get(name) or real(name, *rest))
-    made = Plan(OwnArguments(), {"model": embedded_model(), "max_model_len": 512}, None, None, False)
+    made = made or Plan(OwnArguments(), {"model": embedded_model(), "max_model_len": 512}, None, None, False)
     monkeypatch.setattr(ray_replicas, "plan", lambda model, asked: made)
     return ray_replicas.RayReplicas(embedded_model(), settings, {}, 2, 4)
 
@@ -189,6 +191,19 @@ def test_sampling_is_stated_in_full(side: ray_replicas.RayReplicas) -> None:
         "seed": 0,
     }
     assert sampling["stop_token_ids"]
+
+
+def test_what_can_change_an_answer_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the vllm engine records it: the response cache goes by it."""
+    arguments = {"model": embedded_model(), "max_model_len": 512, "quantization": "fp8"}
+    made = Plan(OwnArguments(), arguments, "v2", {"b": 1, "a": 2}, False)
+    described = replicas(monkeypatch, 2, EngineSettings(), made).describe()
+    wanted = {"revision": "v2", "quantization": "fp8", "hf_overrides": '{"a": 2, "b": 1}', "chat_template": True}
+    assert {key: described[key] for key in wanted} == wanted
+    assert described["transformers"]
+    assert ray_replicas._method({"quant_method": "awq"}) == "awq"
+    assert ray_replicas._method(SimpleNamespace(quant_method="gptq")) == "gptq"
+    assert ray_replicas._method(None) is None
 
 
 def test_no_seed_is_sent_where_it_would_not_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,6 +101,7 @@ def test_a_prompt_is_cached_for_its_repeats_and_for_its_neighbours(engine: Any, 
     assert {answer.text for answer in answers} == {
         answer.text for answer in reference.generate([request("cached", 500)])
     }
+    assert not any(answer.prompt_shared for answer in answers)
     cached = sorted(answer.cached_tokens for answer in answers)
     assert cached[0] == 0
     assert all(answer.prompt_tokens - 256 < answer.cached_tokens < answer.prompt_tokens for answer in answers[1:])
@@ -209,6 +211,48 @@ def test_a_reasoning_parser_s_split_is_written_in_our_tags(
     split = ThinkingSplit.make("deepseek_r1", tokenizer, "auto")
     assert split is not None
     assert split.read(tokenizer(answer)["input_ids"]) == (text, unfinished)
+
+
+@pytest.mark.parametrize(
+    ("thinking", "ended", "answer", "text", "unfinished"),
+    [
+        ("off", False, "[Answer] D1", "[Answer] D1", False),
+        ("auto", True, "[Answer] D1", "[Answer] D1", False),
+        ("auto", False, "It may be", "<think>It may be", True),
+        ("off", False, "<think>It may be", "<think>It may be", True),
+        ("auto", True, "<think>It may be", "<think>It may be", True),
+        ("off", True, "<think></think>[Answer] D1", "[Answer] D1", False),
+    ],
+)
+def test_a_plain_answer_is_no_unfinished_thinking(
+    engine: Any, thinking: Any, ended: bool, answer: str, text: str, unfinished: bool
+) -> None:
+    """A parser takes a text without tags for thinking; a model that was told not to think, or is done, answered."""
+    from golong_eval.engines.vllm.thinking import ThinkingSplit
+
+    tokenizer = engine._encoder.tokenizer
+    split = ThinkingSplit.make("deepseek_r1", tokenizer, thinking)
+    assert split is not None
+    assert split.read(tokenizer(answer)["input_ids"], ended=ended) == (text, unfinished)
+
+
+def test_a_tag_that_the_parser_leaves_is_written_once(engine: Any) -> None:
+    from golong_eval.engines.vllm.thinking import ThinkingSplit
+
+    tokenizer = engine._encoder.tokenizer
+    for thought, answer, text in (("<think>so", None, "<think>so"), ("<think>so", "D1", "<think>so</think>D1")):
+        parser = SimpleNamespace(extract_reasoning=lambda *_, found=(thought, answer): found)
+        read, unfinished = ThinkingSplit(parser, tokenizer, None, off=True).read(tokenizer("<think>so")["input_ids"])
+        assert (read, unfinished) == (text, answer is None)
+
+
+def test_a_lone_surrogate_is_read_as_a_question_mark(engine: Any) -> None:
+    prompts = [Prompt(documents=f"x {mark} y", after="What?") for mark in ("\ud800", "?")]
+    items = [GenerationRequest(sample_id="s", prompt=prompt, max_tokens=9) for prompt in prompts]
+    assert [engine.over_length(item) for item in items] == [None, None]
+    one, other = engine.generate(items)
+    assert one.text == other.text
+    assert one.error is None
 
 
 def test_reasoning_parsers_are_checked(engine: Any) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -147,18 +148,42 @@ def test_a_folder_without_a_usable_configuration_is_told(tmp_path: Path, config:
     assert str(folder) in str(caught.value)
 
 
+@pytest.fixture
+def slices(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """The devices of replicas, by what the environment names and how many of it there are."""
+
+    def found(visible: str | None, there: int, replicas: int, each: int = 1) -> list[str]:
+        platform = SimpleNamespace(is_cpu=lambda: False, device_control_env_var="CUDA_VISIBLE_DEVICES")
+        sys.modules["vllm.platforms"].current_platform = platform  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: there)))
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if visible is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        return [part["CUDA_VISIBLE_DEVICES"] for part in device_slices(replicas, each)]
+
+    return found
+
+
+def test_each_replica_has_devices_of_its_own(slices: Callable[..., list[str]]) -> None:
+    assert slices("4,5,6,7", 4, 2, 2) == ["4,5", "6,7"]
+    assert slices("GPU-a, GPU-b", 2, 2) == ["GPU-a", "GPU-b"]
+    assert slices(None, 2, 2) == ["0", "1"]
+
+
 @pytest.mark.parametrize(
-    ("visible", "each", "slices"), [("4,5,6,7", 2, ["4,5", "6,7"]), ("GPU-a,GPU-b", 1, ["GPU-a", "GPU-b"])]
+    ("visible", "there", "count"), [("4,5", 2, 2), ("0,-1", 1, 1), ("-1", 0, 0), ("", 0, 0), ("0,0", 0, 1)]
 )
-def test_each_replica_has_devices_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, visible: str, each: int, slices: list[str]
+def test_a_list_of_devices_is_read_as_cuda_does(
+    slices: Callable[..., list[str]], visible: str, there: int, count: int
 ) -> None:
-    platform = SimpleNamespace(is_cpu=lambda: False, device_control_env_var="CUDA_VISIBLE_DEVICES")
-    sys.modules["vllm.platforms"].current_platform = platform  # type: ignore[attr-defined]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert device_slices(2, each) == [{"CUDA_VISIBLE_DEVICES": part} for part in slices]
-    with pytest.raises(ConfigError, match="are visible"):
-        device_slices(5, each)
+    """Up to the first that is none, and each once."""
+    with pytest.raises(ConfigError, match=f"and {count} are visible"):
+        slices(visible, there, 3)
+
+
+def test_devices_that_there_are_not_are_told(slices: Callable[..., list[str]]) -> None:
+    with pytest.raises(ConfigError, match="CUDA_VISIBLE_DEVICES=0,1,7 names 3 devices, and 2 of them are there"):
+        slices("0,1,7", 2, 3)
 
 
 def test_without_devices_replicas_share_the_processor() -> None:

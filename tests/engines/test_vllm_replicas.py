@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
+import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from golong_eval.engines import EngineSettings, GenerationRequest
+from golong_eval.engines.vllm import replicas as vllm_replicas
+from golong_eval.engines.vllm.guard import Guard
 from golong_eval.engines.vllm.replicas import Replica, VLLMReplicas
+from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.errors import EngineError, ModelError
-from golong_eval.schema import Prompt
+from golong_eval.schema import Generation, Prompt
 
 FAKE = (sys.executable, "-P", str(Path(__file__).with_name("fake_replica.py")))
 SETTINGS = EngineSettings(args={"data_parallel": 2, "secret": "s3cret"})
-TOKENIZER = SimpleNamespace(chat_template=None)
+
+
+class Tokenizer:
+    """As much of one as an encoder looks at when it is made."""
+
+    chat_template = None
+
+    def __call__(self, text: str, **_: bool) -> dict[str, list[int]]:
+        return {"input_ids": list(text.encode())}
 
 
 def start(count: int, model: str = "model") -> VLLMReplicas:
     replicas = [Replica(FAKE, {"REPLICA": str(number)}) for number in range(count)]
-    return VLLMReplicas.start(replicas, model, SETTINGS, TOKENIZER)
+    return VLLMReplicas.start(replicas, model, SETTINGS, Tokenizer())
 
 
 @pytest.fixture
@@ -104,6 +117,27 @@ def test_a_replica_killed_from_outside_is_replaced(opened: Callable[..., VLLMRep
     assert len(list(engine.generate(questions(2, 2)))) == 4  # the other goes on
 
 
+def test_a_prompt_that_kills_replicas_fails_and_takes_no_third(opened: Callable[..., VLLMReplicas]) -> None:
+    """Four replicas would all die of it, and those of every resumed run; what was beside it is answered."""
+    engine = opened(4)
+    answers = list(engine.generate([request("bad", "bad", "die"), *questions(10, 2)]))
+    assert len(answers) == 21
+    (failure,) = [answer for answer in answers if answer.error]
+    assert failure.sample_id == "bad"
+    assert "2 replicas of vLLM died" in str(failure.error)
+    assert sum(replica.alive for replica in engine._replicas) == 2
+
+
+def test_a_prompt_that_kills_the_last_replicas_is_stored_before_the_run_stops(
+    opened: Callable[..., VLLMReplicas],
+) -> None:
+    answers = opened().generate([request("bad", "bad", "die"), *questions(9, 2, "slow")])
+    seen: list[Generation] = []
+    with pytest.raises(EngineError, match="all 2 replicas"):
+        seen.extend(answers)
+    assert [answer.sample_id for answer in seen if answer.error] == ["bad"]
+
+
 def test_without_a_replica_left_the_engine_has_died(opened: Callable[..., VLLMReplicas]) -> None:
     engine = opened()
     with pytest.raises(EngineError, match="all 2 replicas of vLLM died") as caught:
@@ -126,6 +160,84 @@ def test_an_early_end_leaves_the_engine_usable(opened: Callable[..., VLLMReplica
     answers.close()
     later = list(engine.generate([request(f"later {number}", f"document {number}") for number in range(6)]))
     assert sorted(answer.sample_id for answer in later) == [f"later {number}" for number in range(6)]
+
+
+def test_an_early_end_drops_what_a_full_replica_still_has(opened: Callable[..., VLLMReplicas]) -> None:
+    """Nor is anything of the next run dropped with it."""
+    engine = opened(1)
+    engine._window = 30
+    for number in range(5):
+        answers = engine.generate(questions(30, 1, "slow"))
+        next(answers)
+        answers.close()
+        started = time.monotonic()
+        assert [answer.sample_id for answer in engine.generate([request(f"{number}", "text")])] == [f"{number}"]
+        assert time.monotonic() - started < 2
+
+
+def test_answers_are_yielded_while_requests_are_read(opened: Callable[..., VLLMReplicas]) -> None:
+    """What is finished is stored, and not held back until enough requests are there."""
+    engine = opened()
+    engine._window = 50
+    pulled = []
+
+    def stream() -> Iterator[GenerationRequest]:
+        for item in questions(60, 1):
+            time.sleep(0.03)
+            pulled.append(item)
+            yield item
+
+    answers = engine.generate(stream())
+    next(answers)
+    assert len(pulled) < 20
+    answers.close()
+
+
+def test_a_worker_answers_before_it_has_tokenised_all(opened: Callable[..., VLLMReplicas]) -> None:
+    """Neither for longer than half a second, nor more than the engine has room for."""
+    engine = opened(1)
+    engine._window = 40
+
+    def offered(question: str) -> int:
+        answers = engine.generate(questions(40, 1, question))
+        first = next(answers)
+        answers.close()
+        return int((first.text or "").split()[2])
+
+    slow = offered("tokens")
+    assert slow <= 3  # of a fifth of a second each
+    assert offered("What?") - slow <= 3 + 4 + 1  # those of another half second, in flight, waiting
+
+
+def test_a_replica_is_sent_no_more_than_it_can_hold(
+    opened: Callable[..., VLLMReplicas], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By characters of prompts; a prompt that is longer than that goes alone."""
+    monkeypatch.setattr(vllm_replicas, "_SENT_CHARACTERS", 1000)
+    monkeypatch.setattr(vllm_replicas, "_AHEAD_CHARACTERS", 2000)
+    engine = opened()
+    asked = [request(f"{number}", "x" * 390 + f"{number}", "slow") for number in range(8)]
+    answers = engine.generate([*asked, request("alone", "y" * 5000)])
+    found = []
+    for answer in answers:
+        found.append(answer.sample_id)
+        assert all(len(replica.jobs) <= 2 for replica in engine._replicas)
+    assert len(set(found)) == 9 == len(found)
+
+
+def test_two_requests_of_one_name_are_both_answered(opened: Callable[..., VLLMReplicas]) -> None:
+    answers = list(opened(1).generate([request("same", "a"), request("same", "b")]))
+    assert [answer.sample_id for answer in answers] == ["same", "same"]
+
+
+def test_a_lone_surrogate_goes_to_no_replica(opened: Callable[..., VLLMReplicas]) -> None:
+    """No pipe and no tokenizer takes one; what is sent has a question mark, as what goes to a server."""
+    asked = request("a", "x \ud800 y é", "\udfffWhat?")
+    (answer,) = opened(1).generate([asked])
+    assert answer.error is None
+    assert without_surrogates(asked).prompt == Prompt(before="Read.\n", documents="x ? y é", after="?What?")
+    plain = request("a", "日本")
+    assert without_surrogates(plain) is plain
 
 
 def test_requests_are_taken_as_they_are_needed(opened: Callable[..., VLLMReplicas]) -> None:
@@ -172,3 +284,71 @@ def test_closed_replicas_answer_nothing() -> None:
     engine.close()
     with pytest.raises(EngineError, match="it was closed"):
         list(engine.generate(questions(1, 1)))
+
+
+def ends(pid: int, seconds: float) -> bool:
+    """Whether a process ends in time. One that nobody reaps is at its end."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state in "ZX":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+LOADING = """
+import subprocess, sys, time
+from golong_eval.engines.vllm.guard import Guard
+guard = Guard()
+worker = "import sys, time; sys.stdout.write('x'); sys.stdout.flush(); time.sleep(60)"
+core = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}])"
+with guard.marking():
+    loader = subprocess.Popen([sys.executable, "-c", core], stdout=subprocess.PIPE)
+    loader.stdout.read(1)
+other = subprocess.Popen([sys.executable, "-c", worker], stdout=subprocess.DEVNULL)
+print(loader.pid, other.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the guard is for Linux")
+def test_what_loads_a_model_ends_with_the_process_that_asked_for_it() -> None:
+    """Killed before vLLM has said what its processes are; what else this process started is let be."""
+    with subprocess.Popen([sys.executable, "-c", LOADING], stdout=subprocess.PIPE, text=True) as loading:
+        assert loading.stdout is not None
+        loader, other = map(int, loading.stdout.readline().split())
+        (grandchild,) = map(int, Path(f"/proc/{loader}/task/{loader}/children").read_text().split())
+        loading.kill()
+    try:
+        assert ends(loader, 8)
+        assert ends(grandchild, 8)
+        assert not ends(other, 0.5)
+    finally:
+        os.kill(other, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the guard is for Linux")
+def test_a_released_guard_ends_nothing() -> None:
+    guard = Guard()
+    with guard.marking():
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    guard.add([child.pid])
+    guard.release()
+    try:
+        assert not ends(child.pid, 0.5)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_worker_that_loads_a_model_ends_with_its_parent() -> None:
+    replica = Replica(FAKE, {"REPLICA": "0"})
+    inbox: vllm_replicas._Inbox = queue.SimpleQueue()
+    replica.start(0, "loads", SETTINGS.model_copy(update={"args": {"secret": "s3cret"}}), inbox)
+    replica.hang_up()
+    assert ends(replica.process.pid, 8)
+    replica.end(1)

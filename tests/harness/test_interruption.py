@@ -37,7 +37,7 @@ def answers(out: Path) -> list[tuple[str, int]]:
 def start_and_signal(samples: Path, out: Path, number: int, *extra: str) -> tuple[int, str]:
     """Start a slow run, and signal it once some answers are there and some are not."""
     process = subprocess.Popen(
-        command(samples, out, "--engine-arg", "delay=0.1", *extra),
+        command(samples, out, "--engine-arg", "delay=0.5", *extra),  # long enough not to end before it is signalled
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -26,6 +26,7 @@ from golong_eval.engines.encoding import failed
 from golong_eval.engines.ray.replicas import RayReplicas
 from golong_eval.engines.ray.servers import RayServers
 from golong_eval.engines.ray.stream import PURPOSE, RayStream, connect
+from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.errors import ConfigError, EngineError
 from golong_eval.schema import Frozen, Generation
 
@@ -141,7 +142,7 @@ class RayEngine:
 
     def over_length(self, request: GenerationRequest) -> str | None:
         """Say why a request does not fit the model, where that can be known."""
-        return self._work.over_length(request)
+        return self._work.over_length(without_surrogates(request))
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
         """Yield generations as batches finish.
@@ -166,7 +167,8 @@ class RayEngine:
                     else:
                         key = str(next(numbers))
                         # Two samples of one name must not be mixed up on the way.
-                        item = self._work.prepare(request.model_copy(update={"sample_id": key}))
+                        named = without_surrogates(request).model_copy(update={"sample_id": key})
+                        item = self._work.prepare(named)
                         if isinstance(item, list):
                             yield from (_named(generation, request) for generation in item)
                         else:

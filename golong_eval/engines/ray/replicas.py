@@ -6,6 +6,7 @@ neither why an answer ended nor how much of its prompt was cached: the first is 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,12 +63,17 @@ class RayReplicas:
         try:
             tokenizer = load_tokenizer(model, made)
             self._ends = ends_of_turn(model, tokenizer, made)
+            transformers = require("transformers", "vllm", PURPOSE)
+            checkpoint = transformers.AutoConfig.from_pretrained(
+                model, trust_remote_code=made.trust_remote_code, revision=made.revision
+            )
         except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise ModelError(
-                f"cannot load the tokenizer of {model} ({type(error).__name__}: {' '.join(str(error).split())[:300]})",
+                f"cannot load the tokenizer or the configuration of {model} ({reason})",
                 "check that the folder is whole and on every node; a hub name needs a network",
             ) from error
-        self.max_length = _length(model, made)
+        self.max_length = _length(checkpoint, made)
         self._encoder = PromptEncoder(tokenizer, settings, self.max_length)
         self.thinks = self._encoder.thinks
         self.window = (_BATCHES + 2) * workers * batch_size
@@ -78,15 +84,23 @@ class RayReplicas:
         # Without a GPU in the cluster, Ray would wait for one for ever.
         self._on_gpu = require("ray", "ray", PURPOSE).cluster_resources().get("GPU", 0) > 0
         self._budget = settings.thinking_budget if _holds_budget(vllm, made) else None
-        self._vllm_version = vllm.__version__
+        stored = getattr(checkpoint, "quantization_config", None)
+        self._recorded = {
+            "vllm": vllm.__version__,
+            "transformers": transformers.__version__,
+            "quantization": made.arguments.get("quantization") or _method(stored),
+            "chat_template": bool(tokenizer.chat_template),
+            "revision": made.revision or getattr(checkpoint, "_commit_hash", None),
+            "hf_overrides": None if made.hf_overrides is None else json.dumps(made.hf_overrides, sort_keys=True),
+        }
         known = {key: value for key, value in made.arguments.items() if key not in ("model", "use_tqdm_on_load")}
         self._engine_kwargs = known | ({} if self.max_length is None else {"max_model_len": self.max_length})
 
     def describe(self) -> dict[str, str | int | float | bool | None]:
-        """Return the version of vLLM here, and what was asked of it."""
+        """Return the versions of vLLM and transformers here, what was asked of them, and what checkpoint it is."""
         arguments = self._engine_kwargs
         return {
-            "vllm": self._vllm_version,
+            **self._recorded,
             "model": self._model,
             "max_length": self.max_length,
             "dtype": str(arguments.get("dtype", "auto")),
@@ -162,16 +176,20 @@ def _kept(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("key", "generated_tokens", "time_taken_llm")}
 
 
-def _length(model: str, made: Plan) -> int | None:
+def _length(checkpoint: Any, made: Plan) -> int | None:
     """Return the tokens of prompt and answer: what was asked for, else the checkpoint's positions."""
     asked = made.arguments.get("max_model_len")
     if asked is not None:
         return int(asked)
-    config = require("transformers", "vllm", PURPOSE).AutoConfig.from_pretrained(
-        model, trust_remote_code=made.trust_remote_code, revision=made.revision
-    )
-    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+    positions = getattr(checkpoint.get_text_config(), "max_position_embeddings", None)
     return None if positions is None else int(positions)
+
+
+def _method(quantization: Any) -> str | None:
+    """Return the name in a checkpoint's ``quantization_config``, which is a mapping or an object of transformers."""
+    method = quantization.get("quant_method") if isinstance(quantization, Mapping) else None
+    method = method or getattr(quantization, "quant_method", None)
+    return None if method is None else str(getattr(method, "value", method))
 
 
 def _holds_budget(vllm: Any, made: Plan) -> bool:

@@ -11,6 +11,7 @@ Prompts are tokenised and answers decoded as in the transformers engine, so that
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import itertools
 import json
@@ -30,13 +31,16 @@ from golong_eval.engines.base import Engine, EngineSettings, GenerationRequest
 from golong_eval.engines.encoding import Encoded, PromptEncoder, failed
 from golong_eval.engines.vllm.arguments import Plan, own_arguments, plan
 from golong_eval.engines.vllm.guard import Guard
+from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.engines.vllm.thinking import ThinkingSplit
 from golong_eval.errors import EngineError, ModelError
 from golong_eval.schema import Generation
 
-__all__ = ["VLLMEngine", "load_tokenizer", "unloadable"]
+__all__ = ["FILL_SECONDS", "VLLMEngine", "load_tokenizer", "unloadable"]
 
-_FILL_SECONDS = 0.5  # of tokenising, after which finished answers are looked for
+FILL_SECONDS = 0.5
+"""Of tokenising, after which finished answers are looked for."""
+
 _HELD_TOKENS = 16_000_000  # of prompts that vLLM has in hand: some gigabytes, here and in its own process
 
 
@@ -66,7 +70,13 @@ class VLLMEngine:
     native_n = True
 
     def __init__(
-        self, llm: Any, tokenizer: Any, settings: EngineSettings, made: Plan, split: ThinkingSplit | None
+        self,
+        llm: Any,
+        tokenizer: Any,
+        settings: EngineSettings,
+        made: Plan,
+        split: ThinkingSplit | None,
+        guard: Guard,
     ) -> None:
         vllm = require("vllm", "vllm", "the vllm engine")
         self._vllm = vllm
@@ -93,7 +103,8 @@ class VLLMEngine:
         self._closed = threading.Event()
         processes = _core_processes(self._engine.engine_core)
         _watch(self._engine.engine_core, processes, self._closed)
-        self._guard = Guard([process.pid for process in processes])
+        self._guard = guard
+        guard.add([process.pid for process in processes])
 
     @classmethod
     def open(cls, model: str, settings: EngineSettings) -> Engine:
@@ -123,12 +134,17 @@ class VLLMEngine:
             raise unloadable(model, error) from error
         # Before the model is loaded, so that a wrong name costs no minutes.
         split = ThinkingSplit.make(made.own.reasoning_parser, tokenizer, settings.thinking)
+        guard = Guard()  # before vLLM starts its processes: they may load for minutes
         try:
-            with _no_main_module():
-                llm = vllm.LLM(**made.arguments)
-        except Exception as error:
-            raise unloadable(model, error) from error
-        return cls(llm, tokenizer, settings, made, split)
+            try:
+                with _no_main_module(), guard.marking():
+                    llm = vllm.LLM(**made.arguments)
+            except Exception as error:
+                raise unloadable(model, error) from error
+            return cls(llm, tokenizer, settings, made, split, guard)
+        except BaseException:
+            guard.end()
+            raise
 
     def describe(self) -> dict[str, str | int | float | bool | None]:
         """Return versions, dtype, device, parallelism, and the switches of vLLM that can change an answer."""
@@ -159,7 +175,7 @@ class VLLMEngine:
 
     def over_length(self, request: GenerationRequest) -> str | None:
         """Say why a request does not fit the model."""
-        return self._encoder.over_length(request)
+        return self._encoder.over_length(without_surrogates(request))
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
         """Yield generations as they finish. Closing the iterator early aborts what is in flight.
@@ -171,7 +187,7 @@ class VLLMEngine:
         ended = False
         try:
             while True:
-                until = time.monotonic() + _FILL_SECONDS
+                until = time.monotonic() + FILL_SECONDS
                 while not ended and not self.full and time.monotonic() < until:
                     request = next(stream, None)
                     if request is None:
@@ -200,7 +216,7 @@ class VLLMEngine:
         Raises:
             EngineError: The engine has died.
         """
-        outcome = self._encoder.encode(request)
+        outcome = self._encoder.encode(without_surrogates(request))
         if isinstance(outcome, list):
             return outcome
         self._waiting.append(outcome)
@@ -318,6 +334,7 @@ class VLLMEngine:
             one = item.request.model_copy(update={"repeat": flight.repeat, "n": 1})
             (failure,) = failed(one, f"vLLM ended it: {completion.finish_reason}", prompt_tokens=len(item.ids))
             return failure
+        ended = not self._eos.isdisjoint(completion.token_ids)
         return self._encoder.generation(
             item,
             completion.token_ids,
@@ -325,7 +342,7 @@ class VLLMEngine:
             repeat=flight.repeat,
             cached_tokens=output.num_cached_tokens,
             seconds=time.monotonic() - flight.started,
-            read=None if self._thinking is None else self._thinking.read,
+            read=None if self._thinking is None else functools.partial(self._thinking.read, ended=ended),
         )
 
     def _died(self, error: Exception | None) -> EngineError:

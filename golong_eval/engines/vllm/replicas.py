@@ -26,9 +26,10 @@ from typing import Any, Self
 from golong_eval import errors
 from golong_eval._optional import require
 from golong_eval.engines.base import EngineSettings, GenerationRequest
-from golong_eval.engines.encoding import PromptEncoder
+from golong_eval.engines.encoding import PromptEncoder, failed
 from golong_eval.engines.vllm.arguments import own_arguments, plan
 from golong_eval.engines.vllm.engine import load_tokenizer, unloadable
+from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.errors import ConfigError, EngineError, GolongError
 from golong_eval.schema import Generation, sha256_text
 
@@ -38,7 +39,10 @@ WORKER = (sys.executable, "-P", "-m", "golong_eval.engines.vllm.worker")
 _ROOT = str(Path(__file__).resolve().parents[2])
 _END_SECONDS = 20.0  # that a replica has to end by itself
 _DEATH_SECONDS = 2.0  # and that what has ended, or is killed, has until it is gone
-_AHEAD_CHARACTERS = 64_000_000  # of prompts that are held back for their replica
+_SENT_CHARACTERS = 64_000_000  # of prompts that a replica has in hand
+_AHEAD_CHARACTERS = 64_000_000  # and that are held back for their replica
+_DEATHS = 2  # of replicas that had a request in hand, after which it is asked no more
+_SUSPECTS = 16  # one in so many of a replica's requests may be such that had a death
 
 _Inbox = queue.SimpleQueue[tuple["Replica", "dict[str, Any] | None"]]
 
@@ -52,6 +56,14 @@ class _Job:
     key: str | None
     """Of its documents; None where it has none."""
     missing: set[int]
+    deaths: int = 0
+    """Of replicas that had it in hand."""
+
+    @property
+    def characters(self) -> int:
+        """Those of its prompt."""
+        prompt = self.request.prompt
+        return len(prompt.before) + len(prompt.documents) + len(prompt.after)
 
 
 @dataclass(eq=False)
@@ -223,7 +235,7 @@ class VLLMReplicas:
 
     def over_length(self, request: GenerationRequest) -> str | None:
         """Say why a request does not fit the model."""
-        return self._encoder.over_length(request)
+        return self._encoder.over_length(without_surrogates(request))
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
         """Yield generations as they finish. Closing the iterator early drops what is in flight.
@@ -235,20 +247,18 @@ class VLLMReplicas:
         ended = False
         try:
             while True:
-                while not ended and self._reads_on():
+                reads = not ended and self._reads_on()
+                if reads:
                     request = next(stream, None)
                     if request is None:
                         ended = True
                     else:
                         self._take(request)
-                    self._dispatch()
                 self._dispatch()
                 if ended and not self._pending and not any(replica.jobs for replica in self._replicas):
                     return
-                replica, message = self._inbox.get()
-                generation = self._heard(replica, message)
-                if generation is not None:
-                    yield generation
+                # Also between two requests: to read them can take long, and an answer is stored when it is yielded.
+                yield from self._news(wait=not reads)
         finally:
             self._pending.clear()
             self._homes.clear()
@@ -284,10 +294,11 @@ class VLLMReplicas:
             return True
         return (
             sum(len(job.missing) for job in self._pending) < self._window * len(self._replicas)
-            and sum(len(job.request.prompt.documents) for job in self._pending) < _AHEAD_CHARACTERS
+            and sum(job.characters for job in self._pending) < _AHEAD_CHARACTERS
         )
 
     def _take(self, request: GenerationRequest) -> None:
+        request = without_surrogates(request)
         prompt = request.prompt
         key = sha256_text(prompt.before + prompt.documents) if prompt.documents else None
         repeats = set(range(request.repeat, request.repeat + request.n))
@@ -306,17 +317,24 @@ class VLLMReplicas:
             if job.key is not None and replica not in self._homes[job.key]:
                 self._homes[job.key].append(replica)
             replica.jobs[job.number] = job
-            replica.send({"number": job.number, "request": job.request.model_dump(mode="json")})
+            # Two samples of one name must not be mixed up on the way.
+            named = job.request.model_copy(update={"sample_id": str(job.number)})
+            replica.send({"request": named.model_dump(mode="json")})
 
     def _choose(self, replica: Replica) -> _Job | None:
         """Return the next job for a replica: of documents that it has, else of new ones, else of a busy replica's."""
         load = replica.load()
         if load >= self._window:
             return None
+        held = sum(job.characters for job in replica.jobs.values())
+        # Few at once of those that may have killed one: all of them fail if one did, and the replica dies of it.
+        trusts = sum(job.deaths > 0 for job in replica.jobs.values()) < max(1, self._window // _SUSPECTS)
         new = busy = None
         for job in self._pending:
             homes = self._homes.get(job.key, []) if job.key is not None else []
             homes = [home for home in homes if home.alive]
+            if (replica.jobs and held + job.characters > _SENT_CHARACTERS) or (job.deaths and not trusts):
+                continue
             if replica in homes:
                 return job
             if not homes:
@@ -325,27 +343,41 @@ class VLLMReplicas:
                 busy = busy or job
         return new or busy
 
-    def _heard(self, replica: Replica, message: dict[str, Any] | None) -> Generation | None:
+    def _news(self, *, wait: bool) -> Iterator[Generation]:
+        """Yield the answers that have come; with `wait`, not before something has."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                replica, message = self._inbox.get(block=wait)
+                wait = False
+                yield from self._heard(replica, message)
+
+    def _heard(self, replica: Replica, message: dict[str, Any] | None) -> list[Generation]:
         """Take in what a replica says; at its end, its jobs are pending again."""
         if message is None:
-            if replica.alive:
-                replica.end(_DEATH_SECONDS)
-                again = [one for job in replica.jobs.values() for one in self._rest(job)]
-                replica.jobs.clear()
-                self._pending.extendleft(reversed(again))
-                self._living()
-            return None
+            return self._lost(replica) if replica.alive else []
         if "died" in message:
             replica.died = str(message["died"])
-            return None
-        job = replica.jobs.get(message["number"])
-        if job is None:
-            return None  # of a run that was given up
+            return []
         generation = Generation.model_validate(message["generation"])
+        job = replica.jobs.get(int(generation.sample_id))
+        if job is None:
+            return []  # of a run that was given up
         job.missing.discard(generation.repeat)
         if not job.missing:
             del replica.jobs[job.number]
-        return generation
+        return [generation.model_copy(update={"sample_id": job.request.sample_id})]
+
+    def _lost(self, replica: Replica) -> list[Generation]:
+        """Make a dead replica's jobs pending again; return the failures of those that had another's death in hand.
+
+        A prompt that kills whoever reads it would else kill all of them, and those of each resumed run.
+        """
+        replica.end(_DEATH_SECONDS)
+        rest = [one for job in replica.jobs.values() for one in self._rest(job)]
+        replica.jobs.clear()
+        self._pending.extendleft(reversed([job for job in rest if job.deaths < _DEATHS]))
+        reason = f"{_DEATHS} replicas of vLLM died while they had it in hand (the last: {replica.died})"
+        return [one for job in rest if job.deaths >= _DEATHS for one in failed(job.request, reason)]
 
     def _rest(self, job: _Job) -> list[_Job]:
         """Return what is left of a job, a repeat each."""
@@ -356,6 +388,7 @@ class VLLMReplicas:
                 request.model_copy(update={"repeat": repeat, "n": 1, "seed": request.seed + repeat - request.repeat}),
                 job.key,
                 {repeat},
+                job.deaths + 1,
             )
             for repeat in sorted(job.missing)
         ]
@@ -369,16 +402,26 @@ def device_slices(replicas: int, each: int) -> list[dict[str, str]]:
         each: Devices that one needs.
 
     Raises:
-        ConfigError: There are fewer devices than that.
+        ConfigError: There are fewer devices than that, or the environment names some that there are not.
     """
     platform = require("vllm.platforms", "vllm", "the vllm engine").current_platform
     if platform.is_cpu():
         return [{} for _ in range(replicas)]
     variable = str(getattr(platform, "device_control_env_var", "CUDA_VISIBLE_DEVICES"))
-    visible = [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
-    if not visible:
-        # Counting does not make a context on the devices.
-        visible = [str(number) for number in range(require("torch", "vllm", "the vllm engine").cuda.device_count())]
+    named = [name.strip() for name in os.environ.get(variable, "").split(",")]
+    # As CUDA reads it: the first that is none ends the list. It takes no list with one twice, where this does.
+    named = list(itertools.takewhile(lambda name: name and not name.startswith("-"), named))
+    visible = list(dict.fromkeys(named))
+    if variable not in os.environ or (len(visible) == len(named) and all(map(str.isdecimal, named))):
+        # Counting does not make a context on the devices. Where there is a list it counts those of it.
+        there = int(require("torch", "vllm", "the vllm engine").cuda.device_count())
+        if variable not in os.environ:
+            visible = [str(number) for number in range(there)]
+        elif there < len(visible) and variable == "CUDA_VISIBLE_DEVICES":  # other devices are not torch.cuda's
+            raise ConfigError(
+                f"{variable}={os.environ[variable]} names {len(visible)} devices, and {there} of them are there",
+                f"name devices of this machine, or unset {variable}",
+            )
     if len(visible) < replicas * each:
         raise ConfigError(
             f"{replicas} replicas of {each} device(s) need {replicas * each}, and {len(visible)} are visible",

@@ -20,13 +20,15 @@ class ThinkingSplit:
         parser: The parser.
         tokenizer: The model's tokenizer.
         request: What the parser takes for the request that is answered.
+        off: The model was told not to think.
     """
 
-    def __init__(self, parser: Any, tokenizer: Any, request: Any) -> None:
+    def __init__(self, parser: Any, tokenizer: Any, request: Any, *, off: bool = False) -> None:
         # Before vLLM 0.12 its name was longer.
         self._extract = getattr(parser, "extract_reasoning", None) or parser.extract_reasoning_content
         self._tokenizer = tokenizer
         self._request = request
+        self._off = off
 
     @classmethod
     def make(cls, name: str | None, tokenizer: Any, thinking: Thinking) -> Self | None:
@@ -47,7 +49,7 @@ class ThinkingSplit:
         switches = {} if thinking == "auto" else {"enable_thinking": thinking == "on"}
         try:
             parser = parser_class(tokenizer, **({"chat_template_kwargs": switches} if switches else {}))
-            split = cls(parser, tokenizer, _request(switches))
+            split = cls(parser, tokenizer, _request(switches), off=thinking == "off")
             split._extract("", split._request)
         except Exception as error:
             raise ConfigError(
@@ -56,16 +58,27 @@ class ThinkingSplit:
             ) from error
         return split
 
-    def read(self, tokens: Sequence[int]) -> tuple[str, bool]:
-        """Return an answer's text as ``<think>...</think>answer``, and whether the thinking was left unfinished."""
+    def read(self, tokens: Sequence[int], *, ended: bool = False) -> tuple[str, bool]:
+        """Return an answer's text as ``<think>...</think>answer``, and whether the thinking was left unfinished.
+
+        Args:
+            tokens: The answer's tokens, without the one that ended the turn.
+            ended: The model ended the turn by itself.
+        """
         # The tags may be special tokens: the parser has to see them, the answer must not.
-        thinking, answer = self._extract(self._tokenizer.decode(list(tokens), skip_special_tokens=False), self._request)
-        thinking, answer = (self._without_special(part) if part else part for part in (thinking, answer))
+        whole = self._tokenizer.decode(list(tokens), skip_special_tokens=False)
+        thinking, answer = self._extract(whole, self._request)
         if not thinking:
-            return answer or "", False
+            return self._without_special(answer or ""), False
+        tagged = thinking.lstrip().startswith(OPEN_THINK)
+        if answer is None and (ended or self._off) and not tagged and thinking.strip() == whole.strip():
+            # Without any tag, parsers of models whose prompt opens the thinking take all of it for that. A model that
+            # was told not to think, or that is done, has answered.
+            return self._without_special(whole), False
+        thinking = self._without_special(thinking.lstrip().removeprefix(OPEN_THINK) if tagged else thinking)
         if answer is None:
             return f"{OPEN_THINK}{thinking}", True
-        return f"{OPEN_THINK}{thinking}{CLOSE_THINK}{answer}", False
+        return f"{OPEN_THINK}{thinking}{CLOSE_THINK}{self._without_special(answer)}", False
 
     def _without_special(self, text: str) -> str:
         for token in self._tokenizer.all_special_tokens:
