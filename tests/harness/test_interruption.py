@@ -41,6 +41,8 @@ def start_and_signal(samples: Path, out: Path, number: int, *extra: str) -> tupl
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that a shell runs in the background inherit an ignored SIGINT, and so would this process.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     before, deadline = len(answers(out)), time.monotonic() + 60
     while len(answers(out)) < before + 2 and process.poll() is None:
