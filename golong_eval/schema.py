@@ -225,6 +225,8 @@ class SampleMetadata(Frozen):
     length: int | None = Field(default=None, ge=1)
     """Tokens of the whole prompt, before any chat template, as counted by `tokenizer`."""
     tokenizer: str | None = None
+    difficulty: str | None = None
+    """For instance ``hard``: how the makers of the sample graded it; scores are given by it too."""
     builder: str | None = None
     """Identity of the builder that made the sample, for instance ``t7@1``."""
     seed: int | None = None

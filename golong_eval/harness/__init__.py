@@ -6,20 +6,28 @@ from golong_eval.harness.merging import merge_runs
 from golong_eval.harness.plan import Assumptions, Plan, TaskPlan, plan_run
 from golong_eval.harness.progress import Progress
 from golong_eval.harness.rescoring import FROM_A_FILE, rescore_run, score_file
-from golong_eval.harness.results import Results, TaskResult
+from golong_eval.harness.results import AtK, EffectiveLength, Estimate, GridCell, Results, Slice, TaskResult
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.harness.schedule import schedule
 from golong_eval.harness.settings import RunSettings
+from golong_eval.harness.stored_run import StoredAnswer, StoredRun, read_run
 
 __all__ = [
     "FROM_A_FILE",
     "Assumptions",
+    "AtK",
+    "EffectiveLength",
+    "Estimate",
+    "GridCell",
     "Outcome",
     "Plan",
     "Progress",
     "Results",
     "RunFolder",
     "RunSettings",
+    "Slice",
+    "StoredAnswer",
+    "StoredRun",
     "TaskPlan",
     "TaskResult",
     "evaluate",
@@ -27,6 +35,7 @@ __all__ = [
     "find_checkpoints",
     "merge_runs",
     "plan_run",
+    "read_run",
     "rescore_run",
     "schedule",
     "score_file",

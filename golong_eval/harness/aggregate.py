@@ -6,17 +6,43 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from golong_eval.harness.breakdown import Scored, effective_length_of, grid_of, slices_of
 from golong_eval.harness.records import Key
-from golong_eval.harness.results import TaskResult
+from golong_eval.harness.results import AtK, Estimate, TaskResult
 from golong_eval.rewards import chance_level
 from golong_eval.schema import Generation, RewardResult, Sample, sha256_text
-from golong_eval.statistics import mean_interval
+from golong_eval.statistics import best_of_k, majority, mean_interval, pass_at_k
 from golong_eval.tasks import ContextMode, TaskSpec, samples_hash
 
-__all__ = ["aggregate_task", "cluster_of"]
+__all__ = ["aggregate_task", "average_of", "cluster_of", "scored_rows"]
 
 _BINARY = frozenset({"exact_match", "accuracy", "math_verify"})
 _NAMES_DOCUMENTS = frozenset({"f1", "sub_em"})
+
+
+def scored_rows(
+    samples: Sequence[Sample],
+    repeats: int,
+    generations: Mapping[Key, Generation],
+    scores: Mapping[Key, RewardResult],
+) -> list[Scored]:
+    """Return the answers wanted, sample by sample and repeat by repeat, with their scores."""
+    rows = []
+    for sample in samples:
+        cluster = cluster_of(sample)
+        for repeat in range(repeats):
+            key = (sample.id, repeat)
+            answer = generations.get(key)
+            counted = answer.prompt_tokens if answer is not None else 0
+            rows.append(
+                Scored(
+                    sample=sample,
+                    value=scores[key].value if key in scores else None,
+                    cluster=cluster,
+                    tokens=sample.metadata.length or counted or None,
+                )
+            )
+    return rows
 
 
 def aggregate_task(
@@ -28,6 +54,7 @@ def aggregate_task(
     *,
     context: ContextMode = "full",
     seed: int = 0,
+    rows: Sequence[Scored] | None = None,
 ) -> TaskResult:
     """Return the result of one task.
 
@@ -39,31 +66,26 @@ def aggregate_task(
         scores: Their scores.
         context: Which documents the prompts showed.
         seed: Seed of the bootstrap.
+        rows: What `scored_rows` says of these, where that is known.
     """
+    rows = scored_rows(samples, repeats, generations, scores) if rows is None else rows
     keys = [(sample.id, repeat) for sample in samples for repeat in range(repeats)]
-    clusters = {sample.id: cluster_of(sample) for sample in samples}
-    values = {key: scores[key].value for key in keys if key in scores}
-    scored = [value for value in values.values() if value is not None]
-    as_zero = [values.get(key) or 0.0 for key in keys]
-    interval = mean_interval(
-        as_zero,
-        [clusters[identifier] for identifier, _ in keys],
-        binary=spec.metric.name in _BINARY,
-        seed=seed,
+    binary = spec.metric.name in _BINARY
+    as_zero = [row.value or 0.0 for row in rows]
+    interval = mean_interval(as_zero, [row.cluster for row in rows], binary=binary, seed=seed)
+    scored = [row for row in rows if row.value is not None]
+    without = mean_interval(
+        [row.value or 0.0 for row in scored], [row.cluster for row in scored], binary=binary, seed=seed
     )
     answers = [generations[key] for key in keys if key in generations]
-    finished = [answer for answer in answers if answer.text is not None]
-    statuses = Counter(scores[key].status if key in scores else "provider_error" for key in keys)
-    chances = [
-        chance_level(spec.metric.name, sample.gold, sample.metadata.candidates, spec.metric.variant)
-        for sample in samples
+    given = [answer for answer in answers if answer.text is not None]
+    finished = [
+        row.value
+        for key, row in zip(keys, rows, strict=True)
+        if row.value is not None and key in generations and generations[key].finish_reason == "stop"
     ]
-    if spec.metric.chance_corrected or spec.metric.semantic is not None:
-        # What chance earns was taken off; what it earns from an embedder, no formula tells.
-        chances = [0.0 if spec.metric.chance_corrected else None]
-    if context == "evidence" and spec.metric.name in _NAMES_DOCUMENTS:
-        chances = [None]  # only documents that are right are shown: naming them all is no feat
-    known = [chance for chance in chances if chance is not None]
+    statuses = Counter(scores[key].status if key in scores else "provider_error" for key in keys)
+    pieces = slices_of(rows, binary=binary, seed=seed)
     return TaskResult(
         task=spec.id,
         name=spec.name,
@@ -75,18 +97,92 @@ def aggregate_task(
         samples=len(samples),
         scored=len(scored),
         coverage=len(scored) / len(keys) if keys else 0.0,
-        mean=_mean(as_zero),
-        mean_scored=_mean(scored),
-        chance=_mean(known) if len(known) == len(chances) else None,
+        mean=interval.mean,
+        mean_scored=without.mean,
+        mean_finished=_mean(finished),
+        chance=_chance(spec, samples, context),
         low=interval.low,
         high=interval.high,
+        stderr=interval.stderr,
         level=interval.level,
         interval=interval.method,
         clusters=interval.clusters,
-        cap_hit_rate=_mean([float(answer.hit_cap) for answer in finished]),
-        context_cut_rate=_mean([float(answer.context_cut) for answer in finished]),
+        scored_low=without.low,
+        scored_high=without.high,
+        cap_hit_rate=_mean([float(answer.hit_cap) for answer in given]),
+        context_cut_rate=_mean([float(answer.context_cut) for answer in given]),
         statuses={status: statuses[status] for status in sorted(statuses)},
+        repeats=repeats,
+        at_k=_at_k(rows, repeats, seed) if repeats > 1 else (),
+        majority=_majority(keys, rows, repeats, scores, seed) if repeats > 1 and binary else None,
+        slices=pieces,
+        grid=grid_of(rows),
+        effective_length=effective_length_of(pieces),
     )
+
+
+def average_of(by_task: Mapping[str, Sequence[Scored]], *, seed: int) -> Estimate | None:
+    """Return the mean of the tasks' means, failures as 0; None for fewer than two tasks.
+
+    Clusters go across tasks: questions of several tasks over one document are not independent.
+    """
+    if len(by_task) < 2:
+        return None
+    rows = [(task, row) for task, found in by_task.items() for row in found]
+    interval = mean_interval(
+        [row.value or 0.0 for _, row in rows],
+        [row.cluster for _, row in rows],
+        strata=[task for task, _ in rows],
+        seed=seed,
+    )
+    return Estimate.of(interval)
+
+
+def _at_k(rows: Sequence[Scored], repeats: int, seed: int) -> tuple[AtK, ...]:
+    values = [row.value or 0.0 for row in rows]
+    matrix = [values[start : start + repeats] for start in range(0, len(values), repeats)]
+    clusters = [row.cluster for row in rows[::repeats]]
+    if not matrix:
+        return ()
+
+    def estimate(scores: Sequence[float]) -> Estimate:
+        return Estimate.of(mean_interval(scores, clusters, seed=seed))
+
+    ks = sorted({1 << power for power in range(repeats.bit_length()) if 1 << power <= repeats} | {repeats})
+    return tuple(
+        AtK(
+            k=k,
+            pass_at_k=estimate(pass_at_k(matrix, k).tolist()),
+            best_of_k=estimate(best_of_k(matrix, k).tolist()),
+        )
+        for k in ks
+    )
+
+
+def _majority(
+    keys: Sequence[Key], rows: Sequence[Scored], repeats: int, scores: Mapping[Key, RewardResult], seed: int
+) -> Estimate:
+    parsed = [scores[key].parsed if key in scores else None for key in keys]
+    found = [
+        majority(parsed[start : start + repeats], [row.value or 0.0 for row in rows[start : start + repeats]])
+        for start in range(0, len(rows), repeats)
+    ]
+    return Estimate.of(mean_interval(found, [row.cluster for row in rows[::repeats]], seed=seed))
+
+
+def _chance(spec: TaskSpec, samples: Sequence[Sample], context: ContextMode) -> float | None:
+    if spec.metric.chance_corrected:
+        return 0.0  # what chance earns was taken off
+    if spec.metric.semantic is not None:
+        return None  # what it earns from an embedder, no formula tells
+    if context == "evidence" and spec.metric.name in _NAMES_DOCUMENTS:
+        return None  # only documents that are right are shown: naming them all is no feat
+    chances = [
+        chance_level(spec.metric.name, sample.gold, sample.metadata.candidates, spec.metric.variant)
+        for sample in samples
+    ]
+    known = [chance for chance in chances if chance is not None]
+    return _mean(known) if len(known) == len(chances) else None
 
 
 def cluster_of(sample: Sample) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 from golong_eval import __version__
 from golong_eval.errors import ConfigError, DataError, GolongError, UnknownNameError
 from golong_eval.faults import explain
+from golong_eval.harness.aggregate import average_of
 from golong_eval.harness.progress import OnProgress
 from golong_eval.harness.records import Key, StoredScore
 from golong_eval.harness.results import Results
@@ -118,12 +119,13 @@ def score_file(
         )
     )
     if out is not None:
-        values = {key: result for _, scores in scored for key, result in scores.items()}
+        values = {key: result for _, scores, _ in scored for key, result in scores.items()}
         lines = [StoredScore(sample_id=key[0], repeat=key[1], result=values[key]).model_dump_json() for key in answers]
         try:
             Path(out).write_text("\n".join(lines) + "\n")
         except OSError as error:
             raise ConfigError(f"cannot write {out} ({error.strerror})", "give another --out") from error
+    by_task = {row.task: wanted for row, _, wanted in scored}
     return Results(
         golong_eval=__version__,
         run=str(file),
@@ -131,9 +133,10 @@ def score_file(
         engine=FROM_A_FILE,
         context="full",
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        tasks=tuple(row for row, _ in scored),
-        failures=sum(row.n - row.scored for row, _ in scored),
-        failed=tuple(failure for row, scores in scored for failure in failures_of(row.task, scores)),
+        tasks=tuple(row for row, _, _ in scored),
+        average=average_of(by_task, seed=0),
+        failures=sum(row.n - row.scored for row, _, _ in scored),
+        failed=tuple(failure for row, scores, _ in scored for failure in failures_of(row.task, scores)),
     )
 
 

@@ -2,11 +2,96 @@
 
 from __future__ import annotations
 
+from typing import Literal, Self
+
 from pydantic import Field
 
 from golong_eval.schema import Frozen
+from golong_eval.statistics import Interval
 
-__all__ = ["Failure", "Results", "TaskResult", "Usage"]
+__all__ = [
+    "AtK",
+    "EffectiveLength",
+    "Estimate",
+    "Failure",
+    "GridCell",
+    "Results",
+    "Slice",
+    "TaskResult",
+    "Usage",
+]
+
+SliceBy = Literal["length", "depth", "language", "difficulty"]
+"""What samples are sorted by: tokens of the prompt, place of the evidence, language, the makers' grade."""
+
+
+class Estimate(Frozen):
+    """A mean with its interval; see `golong_eval.statistics.Interval`."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    stderr: float | None
+    method: str
+    n: int
+    clusters: int
+
+    @classmethod
+    def of(cls, interval: Interval) -> Self:
+        """Return what an interval says."""
+        return cls(
+            mean=interval.mean,
+            low=interval.low,
+            high=interval.high,
+            stderr=interval.stderr,
+            method=interval.method,
+            n=interval.n,
+            clusters=interval.clusters,
+        )
+
+
+class AtK(Frozen):
+    """What k answers to each sample earn, failures as 0. Means over samples, with their intervals."""
+
+    k: int
+    pass_at_k: Estimate
+    """Chance that one of k answers has the full score."""
+    best_of_k: Estimate
+    """Highest score of k answers."""
+
+
+class Slice(Frozen):
+    """The score of the samples of one kind."""
+
+    by: SliceBy
+    group: str
+    """For instance ``8K``, ``20-40 %``, ``zh``, ``hard``."""
+    score: Estimate
+    """Failures as 0."""
+    scored: int
+    """Answers with a score."""
+    mean_scored: float | None
+    """Mean over these."""
+
+
+class GridCell(Frozen):
+    """The score of the samples of one length and one depth of evidence, failures as 0."""
+
+    length: str
+    depth: str
+    mean: float
+    n: int
+
+
+class EffectiveLength(Frozen):
+    """The longest length up to which the mean stays above a share of that at the shortest."""
+
+    tokens: int
+    share: float
+    shortest: int
+    """The length that is compared with."""
+    longest: int
+    """The longest length there are scores of."""
 
 
 class TaskResult(Frozen):
@@ -39,9 +124,25 @@ class TaskResult(Frozen):
     low: float | None
     high: float | None
     level: float = 0.95
+    stderr: float | None = None
+    """Standard error of `mean`, over clusters."""
     interval: str
     """How the interval of `mean` was made, or why there is none."""
     clusters: int
+    scored_low: float | None = None
+    """Lower end of the interval of `mean_scored`."""
+    scored_high: float | None = None
+    mean_finished: float | None = None
+    """Mean over the answers with a score that the model ended by itself, before its token cap."""
+    repeats: int = 1
+    """Answers wanted of each sample; `mean` is avg@k for k of this."""
+    at_k: tuple[AtK, ...] = ()
+    """For k of 1, 2, 4, ... up to `repeats`, where there are several."""
+    majority: Estimate | None = None
+    """Score of each sample's most frequent answer, where there are several answers and the metric is 0 or 1."""
+    slices: tuple[Slice, ...] = ()
+    grid: tuple[GridCell, ...] = ()
+    effective_length: EffectiveLength | None = None
     cap_hit_rate: float | None
     """Share of answers that ended at their token cap."""
     context_cut_rate: float | None
@@ -79,7 +180,7 @@ class Failure(Frozen):
 class Results(Frozen):
     """The results of a run."""
 
-    schema_version: int = 1
+    schema_version: int = 2
     golong_eval: str
     """Version of golong-eval."""
     run: str
@@ -90,6 +191,11 @@ class Results(Frozen):
     started: str
     """UTC, ISO 8601."""
     tasks: tuple[TaskResult, ...]
+    average: Estimate | None = None
+    """Mean of the tasks' means, where there are several; documents that tasks share count as one cluster."""
+    slices: tuple[Slice, ...] = ()
+    """The same by length, over the tasks that have samples of every length."""
+    effective_length: EffectiveLength | None = None
     failures: int = 0
     """Answers without a score."""
     failed: tuple[Failure, ...] = ()

@@ -89,7 +89,15 @@ class RunFolder:
         Raises:
             DataError: The file is not a JSON object.
         """
-        file = self.path / name
+        return self.json_at(self.path / name)
+
+    @staticmethod
+    def json_at(file: Path) -> dict[str, Any] | None:
+        """Return the content of a run's JSON file, without taking the run's lock; None if there is no such file.
+
+        Raises:
+            DataError: The file is not a JSON object.
+        """
         if not file.is_file():
             return None
         try:

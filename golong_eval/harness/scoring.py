@@ -9,16 +9,17 @@ from typing import Any
 
 from golong_eval import __version__
 from golong_eval.errors import DataError
-from golong_eval.harness.aggregate import aggregate_task
+from golong_eval.harness.aggregate import aggregate_task, average_of, scored_rows
+from golong_eval.harness.breakdown import Scored, effective_length_of, macro_slices
 from golong_eval.harness.progress import OnProgress, Progress
 from golong_eval.harness.records import Key, StoredScore, read_predictions
 from golong_eval.harness.results import Failure, Results, TaskResult, Usage
 from golong_eval.harness.run_folder import RunFolder
-from golong_eval.rewards import ScoreRequest, score_batch
+from golong_eval.rewards import MetricSpec, ScoreRequest, score_batch
 from golong_eval.schema import Generation, RewardResult, Sample
 from golong_eval.tasks import ContextMode, TaskSpec
 
-__all__ = ["failures_of", "run_config", "score_answers", "score_run"]
+__all__ = ["failures_of", "run_config", "score_answers", "score_run", "scores_file"]
 
 
 def run_config(folder: RunFolder) -> dict[str, Any]:
@@ -68,15 +69,16 @@ def score_run(
         unanswered="no answer" if stopped is None else f"not asked: {stopped}",
     )
     asked = settings.get("task_identities", {})
-    for done, (scored_row, scores) in enumerate(scored, 1):
+    by_task: dict[str, list[Scored]] = {}
+    for done, (scored_row, scores, answers_wanted) in enumerate(scored, 1):
+        by_task[scored_row.task] = answers_wanted
         # The version and prompt that were asked, whatever the task has become since.
         own = f"{scored_row.task_version} {scored_row.prompt_hash}"
         version, prompt_hash, *_ = str(asked.get(scored_row.task, own)).split()
         row = scored_row.model_copy(update={"task_version": int(version), "prompt_hash": prompt_hash})
         metric = specs[row.task].metric
-        what = "+".join((metric.variant, *metric.parameters)).replace("/", "_")
         folder.write_lines(
-            f"scores/{row.task}.{metric.name}.{what}@{metric.version}.jsonl",
+            scores_file(row.task, metric),
             (
                 StoredScore(sample_id=identifier, repeat=repeat, result=result).model_dump_json()
                 for (identifier, repeat), result in scores.items()
@@ -85,6 +87,7 @@ def score_run(
         rows.append(row)
         failed += failures_of(row.task, scores)
         on_progress(Progress("score", done, len(tasks)))
+    pieces = macro_slices(by_task, seed=settings["seed"])
     results = Results(
         golong_eval=__version__,
         run=str(folder.path),
@@ -93,6 +96,9 @@ def score_run(
         context=settings["context"],
         started=str(config["started"]),
         tasks=tuple(rows),
+        average=average_of(by_task, seed=settings["seed"]),
+        slices=pieces,
+        effective_length=effective_length_of(pieces),
         failures=sum(row.n - row.scored for row in rows),
         failed=tuple(sorted(failed, key=lambda failure: -failure.count)),
         stopped=stopped,
@@ -104,6 +110,12 @@ def score_run(
     return results
 
 
+def scores_file(task: str, metric: MetricSpec) -> str:
+    """Return where in a run's folder the scores of a task by a metric stand."""
+    what = "+".join((metric.variant, *metric.parameters)).replace("/", "_")
+    return f"scores/{task}.{metric.name}.{what}@{metric.version}.jsonl"
+
+
 def score_answers(
     specs: Mapping[str, TaskSpec],
     samples: Sequence[Sample],
@@ -113,8 +125,8 @@ def score_answers(
     context: ContextMode,
     seed: int,
     unanswered: str = "no answer",
-) -> Iterable[tuple[TaskResult, dict[Key, RewardResult]]]:
-    """Yield each task's result and its scores, in the order of `specs`.
+) -> Iterable[tuple[TaskResult, dict[Key, RewardResult], list[Scored]]]:
+    """Yield each task's result, its scores, and the answers wanted with them, in the order of `specs`.
 
     Args:
         specs: The tasks to score.
@@ -130,7 +142,9 @@ def score_answers(
         by_task[sample.task].append(sample)
     for task, spec in specs.items():
         scores = _score_task(spec, by_task[task], repeats, answers, unanswered)
-        yield aggregate_task(spec, by_task[task], repeats, answers, scores, context=context, seed=seed), scores
+        rows = scored_rows(by_task[task], repeats, answers, scores)
+        result = aggregate_task(spec, by_task[task], repeats, answers, scores, context=context, seed=seed, rows=rows)
+        yield result, scores, rows
 
 
 def failures_of(task: str, scores: Mapping[Key, RewardResult]) -> list[Failure]:

@@ -1,7 +1,6 @@
-"""95 % intervals of a mean score: a percentile bootstrap over clusters, and Wilson's for plain 0/1 scores.
+"""95 % intervals of a mean score: a bootstrap-t over clusters, and Wilson's for plain 0/1 scores.
 
-Scores of one cluster (questions over one document, repeats of one question) are not independent, so
-clusters are resampled, not scores: Miller 2024 (arXiv 2411.00640), section 2.2.
+What they cover, by simulation, stands in docs/statistics.md; `bench/intervals.py` makes that table.
 """
 
 from __future__ import annotations
@@ -12,33 +11,45 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from golong_eval.statistics.clusters import cluster_values, standard_error
+
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Interval", "bootstrap_interval", "mean_interval", "wilson_interval"]
+__all__ = ["Interval", "bootstrap_t_interval", "mean_interval", "wilson_interval"]
 
-RESAMPLES = 9_999
-_CHUNK = 1_000_000  # cells of the resampling matrix held at once
+RESAMPLES = 4_999
+FEWEST_SCORES, FEWEST_CLUSTERS = 10, 5
+_GROUPS = 1_000  # clusters beyond this many are dealt into as many groups
+_CELLS = 1_000_000  # of the resampling matrix held at once
+_FLOOR = 0.4  # a resample's standard error is taken to be at least this share of the data's
+_EQUAL = 1e-12
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval of a mean.
+    """A mean with its interval.
 
     Attributes:
+        mean: The mean; None without scores.
         low: Lower end, None where the data can't tell.
         high: Upper end, None where the data can't tell.
+        stderr: Standard error of the mean, over clusters; None with fewer than two.
         level: Nominal coverage.
-        method: ``bootstrap``, ``wilson``, or why there is none: ``no scores``, ``one cluster``,
-            ``all equal``.
+        method: ``bootstrap-t``, ``wilson``, ``wilson over clusters``, or why there is none: ``no scores``,
+            ``fewer than 10 scores``, ``fewer than 5 clusters``, ``one cluster``, ``all equal``.
+        n: Number of scores.
         clusters: Number of clusters.
     """
 
+    mean: float | None
     low: float | None
     high: float | None
+    stderr: float | None
     level: float
     method: str
+    n: int
     clusters: int
 
 
@@ -70,22 +81,28 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float,
     return low, high
 
 
-def bootstrap_interval(
-    scores: Sequence[float],
-    clusters: Sequence[Hashable],
+def bootstrap_t_interval(
+    values: ArrayLike,
     *,
+    bounds: tuple[float, float] = (0.0, 1.0),
     level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the mean score, resampling whole clusters.
+    """Return the bootstrap-t interval of the mean of independent values, such as `cluster_values`.
 
-    Each resample draws as many clusters as there are, with replacement, and takes the mean over
-    all scores in them (a ratio of sums, so clusters of unequal size keep their weight).
+    Each resample draws as many values as there are, with replacement, and yields
+    t = (its mean - the mean) / its standard error; the quantiles of t take the place of Student's.
+    Few skewed values make resamples that are nearly constant, whose t has no bound, so a resample's error
+    counts as at least 0.4 of the data's: without that floor the interval of 20 clusters that are
+    mostly 0 is [0, 1], and with it still covers 95 %. More than 1,000 values are dealt at random into
+    1,000 groups and summed: of so many the mean is as good as normal, and time stays bounded.
+
+    Source: Efron & Tibshirani 1993, section 12.5; the floor is ours.
 
     Args:
-        scores: n finite scores.
-        clusters: The cluster of each score.
+        values: Two or more finite values that are not all equal.
+        bounds: What the mean can't leave; the ends are cut there.
         level: Nominal coverage in (0, 1).
         resamples: Number of resamples.
         seed: Seed of the generator: same input, same interval.
@@ -94,77 +111,105 @@ def bootstrap_interval(
         Lower and upper end.
 
     Raises:
-        ValueError: The lengths differ, a score is not finite, or there are no scores.
+        ValueError: There are fewer than two values, all are equal, or one is not finite.
     """
     import numpy as np
 
-    sums, sizes = _cluster_sums(scores, clusters)
-    count = len(sums)
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < 2 or not np.isfinite(array).all() or np.ptp(array) < _EQUAL:
+        raise ValueError("a bootstrap needs two values or more, finite and not all equal")
     generator = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    step = max(1, _CHUNK // count)
+    mean = float(array.mean())
+    centred = array - mean
+    if len(array) > _GROUPS:
+        centred = _dealt(centred, generator)
+    count = len(centred)
+    error = float(centred.std(ddof=1) / math.sqrt(count))
+    ts = np.empty(resamples)
+    step = max(1, _CELLS // count)
     for start in range(0, resamples, step):
-        drawn = generator.integers(count, size=(min(step, resamples - start), count))
-        means[start : start + len(drawn)] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+        drawn = centred[generator.integers(count, size=(min(step, resamples - start), count))]
+        errors = drawn.std(axis=1, ddof=1) / math.sqrt(count)
+        ts[start : start + len(drawn)] = drawn.mean(axis=1) / np.maximum(errors, _FLOOR * error)
+    low, high = np.quantile(ts, [(1 - level) / 2, (1 + level) / 2])
+    return max(bounds[0], mean - float(high) * error), min(bounds[1], mean - float(low) * error)
 
 
 def mean_interval(
     scores: Sequence[float],
     clusters: Sequence[Hashable],
     *,
-    binary: bool,
+    strata: Sequence[Hashable] | None = None,
+    binary: bool = False,
+    bounds: tuple[float, float] = (0.0, 1.0),
     level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Return the interval of a mean by the form that its scores allow.
+    """Return a mean with its interval, by the form that its scores allow.
 
-    Wilson where the metric is 0 or 1 by nature and no cluster has two scores; else the bootstrap over clusters.
-    The metric decides, not the values: the method must not change with what was drawn.
-    A bootstrap of one cluster, or of clusters that all have the same mean, would have no width and
-    claim certainty: there the ends are None and ``method`` says why.
+    - Fewer than 10 scores, or than 5 clusters: the mean alone. So few don't tell how they spread.
+    - Wilson where the metric is 0 or 1 by nature, there are no strata, and no cluster has two scores.
+      The metric decides, not the values: the method must not change with what was drawn.
+    - All scores 0, or all 1, in any other case: Wilson's over clusters. A cluster counts as one trial, in which a score
+      other than these could have turned up; as scores lie in [0, 1] the true mean is no further away than
+      the share of such clusters.
+    - All cluster means equal elsewhere: the mean alone.
+    - Else the bootstrap-t over clusters.
 
     Args:
         scores: n finite scores, may be empty.
         clusters: The cluster of each score.
+        strata: The stratum of each score: the mean is that of the strata's means, as of tasks.
         binary: The metric gives nothing but 0 and 1.
+        bounds: What a score can't leave.
         level: Nominal coverage.
         resamples: Number of bootstrap resamples.
         seed: Seed of the bootstrap.
 
     Raises:
-        ValueError: The lengths differ or a score is not finite.
+        ValueError: The lengths differ, or a score is not finite or out of bounds.
+
+    >>> interval = mean_interval([0, 1, 1, 1, 0, 1, 1, 1, 1, 1], range(10), binary=True)
+    >>> interval.mean, round(interval.low, 3), round(interval.high, 3), interval.method
+    (0.8, 0.49, 0.943, 'wilson')
     """
-    if not scores:
-        return Interval(None, None, level, "no scores", 0)
-    sums, sizes = _cluster_sums(scores, clusters)
-    count = len(sums)
-    if binary and count == len(scores) and all(score in (0, 1) for score in scores):
-        low, high = wilson_interval(int(sum(scores)), count, level)
-        return Interval(low, high, level, "wilson", count)
-    if count == 1:
-        return Interval(None, None, level, "one cluster", 1)
-    means = sums / sizes
-    if float(means.max() - means.min()) < 1e-12:
-        return Interval(None, None, level, "all equal", count)
-    low, high = bootstrap_interval(scores, clusters, level=level, resamples=resamples, seed=seed)
-    return Interval(low, high, level, "bootstrap", count)
+    count = len(scores)
+    if not count:
+        if len(clusters):
+            raise ValueError(f"0 scores for {len(clusters)} clusters")
+        return Interval(None, None, None, None, level, "no scores", 0, 0)
+    values = cluster_values(scores, clusters, strata)
+    if min(scores) < bounds[0] - _EQUAL or max(scores) > bounds[1] + _EQUAL:
+        raise ValueError(f"a score lies outside {bounds[0]} to {bounds[1]}")
+    groups = len(values)
+    error = standard_error(values)
+
+    def found(method: str, ends: tuple[float | None, float | None] = (None, None)) -> Interval:
+        return Interval(mean, ends[0], ends[1], error, level, method, count, groups)
+
+    exact = math.fsum(scores) / count if strata is None else float(values.mean())
+    mean = min(bounds[1], max(bounds[0], exact))
+    if count < FEWEST_SCORES:
+        return found(f"fewer than {FEWEST_SCORES} scores")
+    if groups == 1:
+        return found("one cluster")
+    if groups < FEWEST_CLUSTERS:
+        return found(f"fewer than {FEWEST_CLUSTERS} clusters")
+    alone = binary and strata is None and groups == count
+    if alone and all(score in (0, 1) for score in scores):
+        return found("wilson", wilson_interval(round(sum(scores)), count, level))
+    if max(scores) - min(scores) < _EQUAL and bounds == (0.0, 1.0) and mean in (0.0, 1.0):
+        return found("wilson over clusters", wilson_interval(groups if mean else 0, groups, level))
+    if float(values.max() - values.min()) < _EQUAL:
+        return found("all equal")
+    ends = bootstrap_t_interval(values, bounds=bounds, level=level, resamples=resamples, seed=seed)
+    return found("bootstrap-t", ends)
 
 
-def _cluster_sums(
-    scores: Sequence[float], clusters: Sequence[Hashable]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _dealt(values: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
+    """Return centred values dealt at random into `_GROUPS` groups: sums, scaled so that their mean's error stays."""
     import numpy as np
 
-    if len(scores) != len(clusters):
-        raise ValueError(f"{len(scores)} scores for {len(clusters)} clusters")
-    values = np.asarray(scores, dtype=np.float64)
-    if not len(values) or not np.isfinite(values).all():
-        raise ValueError("scores must be finite and not empty")
-    numbers: dict[Hashable, int] = {}
-    labels = np.array([numbers.setdefault(cluster, len(numbers)) for cluster in clusters])
-    sums: NDArray[np.float64] = np.bincount(labels, weights=values).astype(np.float64)
-    sizes: NDArray[np.float64] = np.bincount(labels).astype(np.float64)
-    return sums, sizes
+    group = generator.permutation(len(values)) % _GROUPS
+    return np.bincount(group, weights=values).astype(np.float64) * (_GROUPS / len(values))

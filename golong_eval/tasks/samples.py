@@ -108,7 +108,8 @@ def _real(folder: str) -> str:
 def samples_hash(samples: Iterable[Sample]) -> str:
     """Return a hash over the samples' content, which names the data revision: 16 hexadecimal digits.
 
-    Where a text lies (inline or in a file) does not matter; its hash counts.
+    Where a text lies (inline or in a file) does not matter; its hash counts. Fields without a value do
+    not count, so that one added later changes no hash.
     """
     digest = hashlib.sha256()
     for sample in samples:
@@ -116,7 +117,7 @@ def samples_hash(samples: Iterable[Sample]) -> str:
             document.model_copy(update={"text": None, "path": None, "sha256": _text_hash(document)})
             for document in sample.documents
         )
-        digest.update(sample.model_copy(update={"documents": documents}).model_dump_json().encode())
+        digest.update(sample.model_copy(update={"documents": documents}).model_dump_json(exclude_none=True).encode())
         digest.update(b"\n")
     return digest.hexdigest()[:16]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,16 +38,17 @@ def test_gold_scores_one_and_empty_zero_on_all_nine(tmp_path: Path) -> None:
         assert [row.data_revision for row in results.tasks] == [row.data_revision for row in gold.tasks]
 
 
-def test_means_intervals_and_chance_by_hand(tmp_path: Path, samples_file: Path) -> None:
-    """T1: 3 of 4 right. T7: reversed order. T8: two of four items, in order."""
+def test_means_intervals_and_chance_by_hand(tmp_path: Path, write_samples: Callable[[int], Path]) -> None:
+    """T1: 9 of 12 right. T7: reversed order. T8: two of four items, in order."""
     answers = {"t1": "[Answer]\nAda", "t7": "[Answer]\nD3\nD2\nD1", "t8": "[Answer]\nA\nB"}
 
     def script(request: GenerationRequest) -> str:
-        return "[Answer]\nBob" if request.sample_id == "t1-3" else answers[request.sample_id[:2]]
+        wrong = request.sample_id in ("t1-3", "t1-5", "t1-7")
+        return "[Answer]\nBob" if wrong else answers[request.sample_id[:2]]
 
-    results = evaluate(model=ScriptedEngine(script), tasks=samples_file, output_dir=tmp_path / "runs")
+    results = evaluate(model=ScriptedEngine(script), tasks=write_samples(12), output_dir=tmp_path / "runs")
     assert results["t1"].mean == 0.75
-    assert (results["t1"].low, results["t1"].high) == pytest.approx(wilson_interval(3, 4))
+    assert (results["t1"].low, results["t1"].high) == pytest.approx(wilson_interval(9, 12))
     assert results["t1"].interval == "wilson"
     # gains 3, 2, 1 and discounts 1, 0.6309, 0.5: (1 + 2 x 0.6309 + 3 x 0.5) / (3 + 2 x 0.6309 + 0.5)
     assert results["t7"].mean == pytest.approx(3.7619 / 4.7619, abs=1e-4)
@@ -57,6 +58,12 @@ def test_means_intervals_and_chance_by_hand(tmp_path: Path, samples_file: Path) 
     assert results["t8"].chance == 0.5
     assert results["t8"].interval == "all equal"
     assert (results["t8"].low, results["t8"].high) == (None, None)
+    assert results.average is not None
+    assert results.average.mean == pytest.approx((0.75 + 3.7619 / 4.7619 + 1 / 6) / 3, abs=1e-4)
+    # Only t1 varies: its textbook error, a third of it in the average of three tasks.
+    assert results["t1"].stderr == pytest.approx((0.75 * 0.25 / 11) ** 0.5)
+    assert results.average.stderr == pytest.approx((0.75 * 0.25 / 11) ** 0.5 / 3)
+    assert results.average.clusters == 12
 
 
 def test_what_is_on_disk_can_be_read_back(tmp_path: Path, samples_file: Path) -> None:

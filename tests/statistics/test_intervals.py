@@ -1,13 +1,25 @@
-"""Intervals: hand-computed values, agreement with SciPy-free references, and what they refuse."""
+"""Intervals: hand-computed values, agreement with SciPy, and what the data can't tell."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from golong_eval.statistics import bootstrap_interval, mean_interval, wilson_interval
+from golong_eval.statistics import (
+    bootstrap_t_interval,
+    cluster_numbers,
+    cluster_values,
+    mean_interval,
+    standard_error,
+    wilson_interval,
+)
+
+RNG = np.random.default_rng(0)
 
 
 def test_wilson_is_the_published_formula() -> None:
@@ -16,6 +28,8 @@ def test_wilson_is_the_published_formula() -> None:
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
     assert wilson_interval(0, 10)[0] == 0.0
     assert wilson_interval(10, 10)[1] == 1.0
+    scipys = stats.binomtest(7, 19).proportion_ci(method="wilson")
+    assert wilson_interval(7, 19) == pytest.approx((scipys.low, scipys.high))
 
 
 def test_wilson_refuses_nonsense() -> None:
@@ -23,77 +37,164 @@ def test_wilson_refuses_nonsense() -> None:
         wilson_interval(3, 2)
 
 
-def test_bootstrap_resamples_clusters_not_scores() -> None:
+# ── cluster values ──
+
+
+def test_cluster_values_by_hand() -> None:
+    # Mean 0.5 over four; cluster a pulls (0.5 + 0.5 + 0.5) / 4 * 2, b the opposite.
+    assert cluster_values([1.0, 1.0, 0.0, 0.0], ["a", "a", "b", "b"]).tolist() == [1.0, 0.0]
+    assert cluster_values([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"]).tolist() == pytest.approx([1.125, 0.375])
+
+
+def test_the_standard_error_is_the_cluster_robust_one() -> None:
+    """CR0 of a regression on a constant, times G / (G - 1): the sandwich estimator that statsmodels gives."""
+    scores = RNG.random(60)
+    clusters = RNG.integers(0, 12, 60)
+    sums = np.array([(scores - scores.mean())[clusters == g].sum() for g in np.unique(clusters)])
+    sandwich = math.sqrt(12 / 11 * (sums**2).sum()) / 60
+    assert standard_error(cluster_values(scores, clusters.tolist())) == pytest.approx(sandwich)
+
+
+def test_single_scores_have_the_textbook_error() -> None:
+    scores = RNG.random(30)
+    assert standard_error(cluster_values(scores, range(30))) == pytest.approx(stats.sem(scores))
+
+
+def test_strata_make_the_mean_of_means() -> None:
+    values = cluster_values([1.0, 1.0, 1.0, 0.0], ["a", "b", "c", "d"], ["t1", "t1", "t1", "t2"])
+    assert values.mean() == pytest.approx(0.5)
+    # Within t1 all are equal, and t2 has one score: nothing is left to vary.
+    assert values.tolist() == pytest.approx([0.5] * 4)
+
+
+def test_cluster_numbers_follow_first_appearance() -> None:
+    assert cluster_numbers([("x", 1), "y", ("x", 1)]).tolist() == [0, 1, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 5), st.integers(0, 2)), min_size=1, max_size=40))
+def test_the_mean_of_cluster_values_is_the_mean(rows: list[tuple[float, int, int]]) -> None:
+    scores, clusters, strata = (list(column) for column in zip(*rows, strict=True))
+    assert cluster_values(scores, clusters).mean() == pytest.approx(np.mean(scores))
+    means = [np.mean([s for s, _, t in rows if t == stratum]) for stratum in set(strata)]
+    assert cluster_values(scores, clusters, strata).mean() == pytest.approx(np.mean(means))
+
+
+# ── the bootstrap ──
+
+
+def test_resamples_clusters_not_scores() -> None:
     """Copying each score within its cluster adds no information, so the interval stays; as scores it would shrink."""
-    scores = list(np.random.default_rng(1).random(30))
-    single = bootstrap_interval(scores, range(30), seed=3)
-    copied = bootstrap_interval([s for s in scores for _ in range(8)], [c for c in range(30) for _ in range(8)], seed=3)
-    assert copied == pytest.approx(single, abs=1e-12)
-    as_scores = bootstrap_interval([s for s in scores for _ in range(8)], range(240), seed=3)
-    assert as_scores[1] - as_scores[0] < 0.5 * (single[1] - single[0])
+    scores = list(RNG.random(30))
+    single = mean_interval(scores, range(30))
+    copied = mean_interval([s for s in scores for _ in range(8)], [c for c in range(30) for _ in range(8)])
+    assert (copied.low, copied.high) == pytest.approx((single.low, single.high))
+    as_scores = mean_interval([s for s in scores for _ in range(8)], range(240))
+    assert as_scores.low is not None
+    assert single.low is not None
+    assert as_scores.low > single.low + 0.02
 
 
-def test_bootstrap_width_agrees_with_the_normal_form() -> None:
-    scores = np.random.default_rng(0).random(400)
-    low, high = bootstrap_interval(list(scores), range(400), seed=0)
-    half = 1.96 * scores.std(ddof=1) / 20
-    assert low == pytest.approx(scores.mean() - half, abs=0.003)
-    assert high == pytest.approx(scores.mean() + half, abs=0.003)
+def test_many_values_give_the_normal_interval() -> None:
+    scores = RNG.random(800)
+    low, high = bootstrap_t_interval(scores)
+    half = 1.96 * stats.sem(scores)
+    assert (low, high) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=0.002)
 
 
-def test_clusters_of_unequal_size_keep_their_weight() -> None:
-    low, high = bootstrap_interval([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"], seed=0)
-    assert (low, high) == (0.0, 1.0)
-    interval = mean_interval([0.2] * 3 + [0.8], ["a", "a", "a", "b"], binary=True)
-    assert interval.low == pytest.approx(0.2)
-    assert interval.high == pytest.approx(0.8)
+def test_normal_values_give_students_interval() -> None:
+    values = stats.norm.ppf((np.arange(12) + 0.5) / 12, 0.5, 0.05)
+    low, high = bootstrap_t_interval(values)
+    half = stats.t.ppf(0.975, 11) * stats.sem(values)
+    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half), abs=0.006)
+
+
+def test_skew_moves_the_interval_to_the_long_side() -> None:
+    values = [0.0] * 24 + [0.3, 0.5, 0.6, 0.7, 0.9, 1.0]
+    mean = float(np.mean(values))
+    low, high = bootstrap_t_interval(values)
+    assert high - mean > 1.3 * (mean - low)
+
+
+def test_more_clusters_than_groups_change_little_but_the_time() -> None:
+    scores = RNG.beta(0.3, 2, 5_000)
+    low, high = bootstrap_t_interval(scores)
+    half = 1.96 * stats.sem(scores)
+    assert (low, high) == pytest.approx((scores.mean() - half, scores.mean() + half), rel=0.01)
 
 
 def test_same_seed_same_interval() -> None:
-    scores = list(np.random.default_rng(2).random(25))
-    assert bootstrap_interval(scores, range(25), seed=7) == bootstrap_interval(scores, range(25), seed=7)
-    assert bootstrap_interval(scores, range(25), seed=7) != bootstrap_interval(scores, range(25), seed=8)
+    values = RNG.random(25)
+    assert bootstrap_t_interval(values, seed=7) == bootstrap_t_interval(values, seed=7)
+    assert bootstrap_t_interval(values, seed=7) != bootstrap_t_interval(values, seed=8)
+
+
+def test_the_bootstrap_refuses_what_has_no_spread() -> None:
+    for values in ([], [0.3], [0.3, 0.3], [0.1, float("nan")]):
+        with pytest.raises(ValueError, match="two values or more"):
+            bootstrap_t_interval(values)
+
+
+# ── which form ──
 
 
 @pytest.mark.parametrize(
-    ("scores", "clusters", "method"),
+    ("scores", "clusters", "binary", "method"),
     [
-        ([], [], "no scores"),
-        ([0.5, 0.7], ["a", "a"], "one cluster"),
-        ([1, 0, 1], ["a", "a", "a"], "one cluster"),
-        ([0.5, 0.5], ["a", "b"], "all equal"),
-        ([1.0, 1.0, 1.0, 1.0], ["a", "a", "b", "b"], "all equal"),
+        ([], [], True, "no scores"),
+        ([0.5], ["a"], False, "fewer than 10 scores"),
+        ([1, 0] * 4, range(8), True, "fewer than 10 scores"),
+        ([0.5, 0.7] * 6, ["a"] * 12, False, "one cluster"),
+        ([0.5, 0.7, 0.1] * 4, ["a", "b", "c"] * 4, False, "fewer than 5 clusters"),
+        ([0.5] * 12, range(12), False, "all equal"),
+        ([0.2, 0.8] * 6, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], False, "all equal"),
     ],
 )
-def test_no_interval_where_the_data_cannot_tell(scores: list[float], clusters: list[str], method: str) -> None:
-    interval = mean_interval(scores, clusters, binary=True)
+def test_no_interval_where_the_data_cannot_tell(
+    scores: list[float], clusters: list[str], binary: bool, method: str
+) -> None:
+    interval = mean_interval(scores, clusters, binary=binary)
     assert (interval.low, interval.high, interval.method) == (None, None, method)
+    assert interval.mean == (pytest.approx(np.mean(scores)) if scores else None)
 
 
 def test_wilson_only_for_single_binary_scores() -> None:
-    assert mean_interval([1, 0, 1], "abc", binary=True).method == "wilson"
-    assert mean_interval([1.0, 1.0], "ab", binary=True).low == pytest.approx(wilson_interval(2, 2)[0])
-    assert mean_interval([1, 0, 1, 0], "aabb", binary=True).method == "all equal"
-    assert mean_interval([1, 0, 1, 1], ["a", "a", "b", "b"], binary=True).method == "bootstrap"
-    assert mean_interval([1, 0, 0.5], "abc", binary=True).method == "bootstrap"
+    scores = [1, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1]
+    interval = mean_interval(scores, range(12), binary=True)
+    assert interval.method == "wilson"
+    assert (interval.low, interval.high) == wilson_interval(9, 12)
+    assert mean_interval(scores, range(12), binary=False).method == "bootstrap-t"
+    assert mean_interval(scores, [0, 0, *range(10)], binary=True).method == "bootstrap-t"
+    assert mean_interval(scores, range(12), strata=["x"] * 12, binary=True).method == "bootstrap-t"
 
 
-def test_a_graded_metric_never_gets_wilson() -> None:
-    assert mean_interval([1, 0, 1], "abc", binary=False).method == "bootstrap"
-    assert mean_interval([1, 1, 1], "abc", binary=False).method == "all equal"
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_all_at_an_end_has_the_width_that_its_clusters_allow(score: float) -> None:
+    interval = mean_interval([score] * 40, [number // 4 for number in range(40)])
+    assert interval.method == "wilson over clusters"
+    assert (interval.low, interval.high) == wilson_interval(10 if score else 0, 10)
 
 
-def test_refuses_what_is_not_a_score() -> None:
+def test_refuses_what_is_no_score() -> None:
     with pytest.raises(ValueError, match="finite"):
-        mean_interval([float("nan"), 1.0], "ab", binary=True)
-    with pytest.raises(ValueError, match="2 scores for 1 clusters"):
-        mean_interval([0.0, 1.0], "a", binary=True)
+        mean_interval([float("nan"), 1.0], "ab")
+    with pytest.raises(ValueError, match="1 clusters"):
+        mean_interval([0.0, 1.0], "a")
+    with pytest.raises(ValueError, match="0 scores for 1 clusters"):
+        mean_interval([], "a")
+    with pytest.raises(ValueError, match="outside 0"):
+        mean_interval([0.0, 1.1], "ab")
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 5)), min_size=1, max_size=40))
-def test_ends_enclose_the_mean_and_stay_in_range(pairs: list[tuple[float, int]]) -> None:
-    scores, clusters = zip(*pairs, strict=True)
-    interval = mean_interval(scores, clusters, resamples=500, binary=True)
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=60),
+    st.booleans(),
+)
+def test_ends_enclose_the_mean_and_stay_in_range(rows: list[tuple[float, int, int]], stratified: bool) -> None:
+    scores, clusters, strata = zip(*rows, strict=True)
+    interval = mean_interval(scores, clusters, strata=strata if stratified else None, resamples=300)
+    assert interval.mean is not None
     if interval.low is not None and interval.high is not None:
-        assert -1e-9 <= interval.low <= interval.high <= 1 + 1e-9
+        assert 0 <= interval.low <= interval.mean + 1e-9
+        assert interval.mean - 1e-9 <= interval.high <= 1

@@ -1,0 +1,153 @@
+"""Scores by kind of sample: length, depth of the evidence, language and difficulty."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from golong_eval.harness.results import EffectiveLength, Estimate, GridCell, Slice, SliceBy
+from golong_eval.schema import Sample
+from golong_eval.statistics import SHARE, effective_length, length_bucket, mean_interval
+
+__all__ = ["Scored", "depth_group", "effective_length_of", "grid_of", "length_group", "macro_slices", "slices_of"]
+
+_RESAMPLES = 1_999
+_SPREAD = "spread"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An answer wanted, with what its score is sorted and weighed by.
+
+    Attributes:
+        sample: Its sample.
+        value: Its score; None where it has none.
+        cluster: The cluster of the sample.
+        tokens: Length of the prompt; None where nobody counted.
+    """
+
+    sample: Sample
+    value: float | None
+    cluster: str
+    tokens: int | None
+
+
+def length_group(tokens: int) -> str:
+    """Return the name of a length's bucket.
+
+    >>> length_group(5000), length_group(1_000_000)
+    ('8K', '1M')
+    """
+    bucket = length_bucket(tokens)
+    return f"{bucket >> 20}M" if bucket >= 1 << 20 else f"{bucket >> 10}K"
+
+
+def depth_group(sample: Sample) -> str | None:
+    """Return the fifth of the context where a sample's evidence starts, ``spread`` for several; None without any."""
+    fifths = {min(4, int(place.depth * 5)) for place in sample.metadata.evidence}
+    if not fifths:
+        return None
+    return f"{20 * min(fifths)}-{20 * min(fifths) + 20} %" if len(fifths) == 1 else _SPREAD
+
+
+_GROUPS: dict[SliceBy, Callable[[Scored], str | None]] = {
+    "length": lambda row: None if row.tokens is None else length_group(row.tokens),
+    "depth": lambda row: depth_group(row.sample),
+    "language": lambda row: row.sample.metadata.language,
+    "difficulty": lambda row: row.sample.metadata.difficulty,
+}
+
+
+def slices_of(rows: Sequence[Scored], *, binary: bool, seed: int) -> tuple[Slice, ...]:
+    """Return the scores by each kind that tells samples apart; a kind with one group says nothing new but of length.
+
+    Args:
+        rows: The answers wanted of one task.
+        binary: Its metric gives nothing but 0 and 1.
+        seed: Seed of the bootstrap.
+    """
+    found = []
+    for by, group_of in _GROUPS.items():
+        groups: dict[str, list[Scored]] = defaultdict(list)
+        for row in rows:
+            group = group_of(row)
+            if group is not None:
+                groups[group].append(row)
+        if len(groups) > 1 or (by == "length" and groups):
+            found += [_slice(by, group, groups[group], binary, seed) for group in sorted(groups, key=_rank)]
+    return tuple(found)
+
+
+def macro_slices(by_task: Mapping[str, Sequence[Scored]], *, seed: int) -> tuple[Slice, ...]:
+    """Return the mean of the tasks' means by length, over the tasks that have answers wanted at every length."""
+    by_length: dict[str, dict[str, list[Scored]]] = defaultdict(lambda: defaultdict(list))
+    for task, rows in by_task.items():
+        for row in rows:
+            if row.tokens is not None:
+                by_length[length_group(row.tokens)][task].append(row)
+    common = set.intersection(*(set(tasks) for tasks in by_length.values())) if by_length else set()
+    found = []
+    for group in sorted(by_length, key=_rank):
+        tasks = [task for task in by_task if task in common]
+        rows = [row for task in tasks for row in by_length[group][task]]
+        strata = [task for task in tasks for _ in by_length[group][task]]
+        if rows:
+            found.append(_slice("length", group, rows, False, seed, strata))
+    return tuple(found)
+
+
+def grid_of(rows: Sequence[Scored]) -> tuple[GridCell, ...]:
+    """Return the mean by length and depth."""
+    cells: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in rows:
+        depth = depth_group(row.sample)
+        if row.tokens is not None and depth is not None:
+            cells[length_group(row.tokens), depth].append(row.value or 0.0)
+    return tuple(
+        GridCell(length=length, depth=depth, mean=sum(values) / len(values), n=len(values))
+        for (length, depth), values in sorted(cells.items(), key=lambda item: (_rank(item[0][0]), _rank(item[0][1])))
+    )
+
+
+def effective_length_of(slices: Sequence[Slice], share: float = SHARE) -> EffectiveLength | None:
+    """Return the effective length by the slices by length; None for fewer than two lengths."""
+    means = {_tokens(piece.group): piece.score.mean or 0.0 for piece in slices if piece.by == "length"}
+    tokens = effective_length(means, share)
+    if tokens is None:
+        return None
+    return EffectiveLength(tokens=tokens, share=share, shortest=min(means), longest=max(means))
+
+
+def _slice(
+    by: SliceBy, group: str, rows: Sequence[Scored], binary: bool, seed: int, strata: Sequence[str] | None = None
+) -> Slice:
+    interval = mean_interval(
+        [row.value or 0.0 for row in rows],
+        [row.cluster for row in rows],
+        strata=strata,
+        binary=binary,
+        resamples=_RESAMPLES,
+        seed=seed,
+    )
+    scored = [row.value for row in rows if row.value is not None]
+    return Slice(
+        by=by,
+        group=group,
+        score=Estimate.of(interval),
+        scored=len(scored),
+        mean_scored=sum(scored) / len(scored) if scored else None,
+    )
+
+
+def _tokens(group: str) -> int:
+    return int(group[:-1]) << (20 if group.endswith("M") else 10)
+
+
+def _rank(group: str) -> tuple[float, str]:
+    """Sort lengths and depths by size, other groups by name."""
+    if group[:-1].isdigit() and group[-1] in "KM":
+        return _tokens(group), ""
+    if group.endswith(" %"):
+        return float(group.partition("-")[0]), ""
+    return float("inf"), group
