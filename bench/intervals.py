@@ -51,11 +51,18 @@ def zero_inflated(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDArra
     return (rng.random(len(labels)) < chances) * rng.beta(2, 2, len(labels))
 
 
+def mostly_zero(rng: np.random.Generator, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Nine of ten scores 0, the others graded; mean 0.05."""
+    chances = rng.beta(0.5, 4.5, labels.max() + 1)[labels]
+    return (rng.random(len(labels)) < chances) * rng.beta(2, 2, len(labels))
+
+
 KINDS = (
     # A beta around a beta mean m with the small constant shifts the mean by less than 1e-4.
     Kind("graded", 0.6, graded),
     Kind("0/1", 0.7, binary, binary=True),
     Kind("zero-inflated", 0.1, zero_inflated),
+    Kind("mostly 0", 0.05, mostly_zero),
 )
 
 

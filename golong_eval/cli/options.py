@@ -27,7 +27,9 @@ def _declared(
     documents: Annotated[
         str | None, typer.Option(help="Folder of documents to build the tasks from. Default: pydoc.")
     ] = None,
-    length: Annotated[str, typer.Option(help="Tokens of a built prompt: 512 to 1M.")] = "4k",
+    length: Annotated[
+        str, typer.Option(help="Tokens of a built prompt: 512 to 1M; several, such as 2k,8k, for a curve.")
+    ] = "4k",
     tokenizer: Annotated[str | None, typer.Option(help="Tokenizer that counts them. Default: the model's own.")] = None,
     context: Annotated[str, typer.Option(help="full; none (no documents); evidence (only those needed).")] = "full",
     context_policy: Annotated[

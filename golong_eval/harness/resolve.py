@@ -18,7 +18,7 @@ from golong_eval.errors import ConfigError, ModelError, ResumeError
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.harness.settings import RunSettings, is_operational
 from golong_eval.harness.sources import Sources, resolve_sources
-from golong_eval.tasks import MIN_LENGTH, Catalogue, TaskSpec, load_catalogue, parse_length
+from golong_eval.tasks import MIN_LENGTH, Catalogue, TaskSpec, load_catalogue
 
 __all__ = ["TEMPLATE_TOKENS", "ResolvedRun", "has_runs", "open_run", "read_config", "resolve_run"]
 
@@ -101,9 +101,10 @@ class ResolvedRun:
             return
         budget = max(self.budget(self.catalogue.specs[task], thinks=thinks) for task in self.sources.built)
         room = max_length - budget - TEMPLATE_TOKENS
-        if parse_length(self.settings.length) > room:
+        longest = self.settings.lengths[-1]
+        if longest > room:
             raise ModelError(
-                f"prompts of {self.settings.length} tokens and answers of {budget} do not fit the model's "
+                f"prompts of {longest:,} tokens and answers of {budget} do not fit the model's "
                 f"{max_length:,} positions",
                 f"use --length {room}" if room >= MIN_LENGTH else "use a longer model, or a smaller --max-tokens",
             )

@@ -29,7 +29,7 @@ class RunSettings(Frozen):
     documents: str | None = None
     """Folder of documents to build the tasks from; None is ``pydoc``, CPython's own documentation."""
     length: str = "4k"
-    """Tokens of a built prompt."""
+    """Tokens of a built prompt; several, such as ``2k,8k``, for a curve: `limit` samples of each task at each."""
     tokenizer: str | None = None
     """Tokenizer that counts them; None is the model's own."""
     context: ContextMode = "full"
@@ -87,6 +87,8 @@ class RunSettings(Frozen):
     @field_validator("length", mode="before")
     @classmethod
     def _length_as_text(cls, value: object) -> object:
+        if isinstance(value, list | tuple):
+            return ",".join(str(part) for part in value)
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @field_validator("max_model_len", mode="before")
@@ -137,6 +139,15 @@ class RunSettings(Frozen):
             if numbers is None or int(numbers[1]) > int(numbers[2]):
                 raise ValueError(f"shard: {self.shard!r} names no part: write it like 1/2; the parts are 1/n to n/n")
         return self
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths of built prompts, the shortest first.
+
+        Raises:
+            ConfigError: One is no length.
+        """
+        return tuple(sorted({parse_length(part) for part in self.length.split(",")}))
 
     @property
     def shard_of(self) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from golong_eval.errors import ConfigError, DataError, UnknownNameError
 from golong_eval.harness.settings import RunSettings
 from golong_eval.schema import Sample
-from golong_eval.tasks import BUILDERS, Catalogue, build_samples, load_tokenizer, parse_length, read_samples
+from golong_eval.tasks import BUILDERS, Catalogue, build_samples, load_tokenizer, read_samples
 
 __all__ = ["Sources", "resolve_sources"]
 
@@ -64,20 +64,23 @@ class Sources:
     def _all(
         self, settings: RunSettings, catalogue: Catalogue, tokenizer: str, on_progress: Callable[[str], None]
     ) -> Iterator[Sample]:
-        if self.built:
+        number = 0
+        for length in settings.lengths if self.built else ():
             run = build_samples(
                 settings.documents or "pydoc",
                 tasks=self.built,
-                length=parse_length(settings.length),
+                length=length,
                 per_task=settings.limit or PER_TASK,
                 seed=settings.seed,
                 tokenizer=load_tokenizer(tokenizer),
                 specs=catalogue.specs,
             )
-            for number, sample in enumerate(run, 1):
+            for sample in run:
+                number += 1
                 on_progress(f"built {number} samples")
                 yield sample
-            self.dropped |= run.report.shortfalls()
+            at = f" at {length:,} tokens" if len(settings.lengths) > 1 else ""
+            self.dropped |= {f"{task}{at}": reason for task, reason in run.report.shortfalls().items()}
         for task in self.examples:
             yield from _limited([example.sample for example in catalogue.examples(task)], settings)
         for file in self.files:

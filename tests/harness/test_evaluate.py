@@ -66,6 +66,20 @@ def test_means_intervals_and_chance_by_hand(tmp_path: Path, write_samples: Calla
     assert results.average.clusters == 12
 
 
+def test_several_lengths_make_a_curve(tmp_path: Path) -> None:
+    def script(request: GenerationRequest) -> str:
+        return "[Answer]\nnone"
+
+    results = evaluate(
+        model=ScriptedEngine(script), tasks="t1,t7", length="2k,1k", limit=3, output_dir=tmp_path / "runs"
+    )
+    assert [(row.task, row.samples) for row in results.tasks] == [("t1", 6), ("t7", 6)]
+    assert [(piece.group, piece.score.n) for piece in results.slices] == [("1K", 6), ("2K", 6)]
+    assert [piece.group for piece in results["t1"].slices if piece.by == "length"] == ["1K", "2K"]
+    with pytest.raises(ConfigError, match="'2q' is not a length"):
+        evaluate(model="gold", engine="scripted", length="1k,2q", output_dir=tmp_path / "runs")
+
+
 def test_what_is_on_disk_can_be_read_back(tmp_path: Path, samples_file: Path) -> None:
     results = evaluate(model="gold", engine="scripted", tasks=samples_file, output_dir=tmp_path / "runs")
     folder = Path(results.run)

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 SETS = 2_000
-KINDS = ("graded", "0/1", "zero-inflated")
+KINDS = ("graded", "0/1", "zero-inflated", "mostly 0")
 
 
 @pytest.fixture(scope="module")
