@@ -40,7 +40,7 @@ def as_run_here(command: str, papers: Path, server: str) -> list[str]:
         Path("responses.jsonl").write_text("".join(json.dumps({"id": name, "response": "D1"}) + "\n" for name in ids))
     if "/RUN" in command:
         command = re.sub(r"runs/(\w+)/RUN", lambda found: str(max(Path("runs", found[1]).iterdir())), command)
-    command = re.sub(r"--length \w+", "--length 1k", command).replace("--per-task 20", "--per-task 1")
+    command = re.sub(r"--length [\w,]+", "--length 1k", command).replace("--per-task 20", "--per-task 1")
     words = shlex.split(command)[1:]
     if words[0] == "audit":
         return [*words, "--limit", "1"]
@@ -84,7 +84,7 @@ def _run_commands(page: str, papers: Path, server: str, capsys: pytest.CaptureFi
         assert (ended.value.code or None) == expected, (command, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/rewards.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/rewards.md", "docs/statistics.md"])
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
@@ -106,6 +106,7 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
         "docs/tasks.md",
         "docs/architecture.md",
         "docs/rewards.md",
+        "docs/statistics.md",
         "docs/audit.md",
         "docs/running.md",
         "docs/endpoints.md",

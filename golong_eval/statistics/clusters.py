@@ -8,16 +8,19 @@ Miller 2024 (arXiv 2411.00640), section 2.2.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
+    Scores: TypeAlias = Sequence[float] | NDArray[np.floating[Any]]
+    Labels: TypeAlias = Sequence[Hashable] | NDArray[Any]
+
 __all__ = ["cluster_numbers", "cluster_values", "standard_error"]
 
 
-def cluster_numbers(clusters: Sequence[Hashable]) -> NDArray[np.int64]:
+def cluster_numbers(clusters: Labels) -> NDArray[np.int64]:
     """Return the clusters as numbers 0, 1, ... in the order of their first appearance.
 
     >>> cluster_numbers(["b", "a", "b"]).tolist()
@@ -29,9 +32,7 @@ def cluster_numbers(clusters: Sequence[Hashable]) -> NDArray[np.int64]:
     return np.fromiter((numbers.setdefault(cluster, len(numbers)) for cluster in clusters), np.int64)
 
 
-def cluster_values(
-    scores: ArrayLike, clusters: Sequence[Hashable], strata: Sequence[Hashable] | None = None
-) -> NDArray[np.float64]:
+def cluster_values(scores: ArrayLike, clusters: Labels, strata: Labels | None = None) -> NDArray[np.float64]:
     """Return one value for each of the G clusters: the mean, and how far the cluster pulls it.
 
     The mean is that over all scores, so a cluster weighs what it holds; with strata (tasks, for instance) it

@@ -6,7 +6,6 @@ What they cover, by simulation, stands in docs/statistics.md; `bench/intervals.p
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -16,6 +15,8 @@ from golong_eval.statistics.clusters import cluster_values, standard_error
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
+
+    from golong_eval.statistics.clusters import Labels, Scores
 
 __all__ = ["Interval", "bootstrap_t_interval", "mean_interval", "wilson_interval"]
 
@@ -136,10 +137,10 @@ def bootstrap_t_interval(
 
 
 def mean_interval(
-    scores: Sequence[float],
-    clusters: Sequence[Hashable],
+    scores: Scores,
+    clusters: Labels,
     *,
-    strata: Sequence[Hashable] | None = None,
+    strata: Labels | None = None,
     binary: bool = False,
     bounds: tuple[float, float] = (0.0, 1.0),
     level: float = 0.95,

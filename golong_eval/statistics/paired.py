@@ -7,7 +7,7 @@ together together. Miller 2024 (arXiv 2411.00640), sections 4 and 5; Dror et al.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from golong_eval.statistics.intervals import mean_interval
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from golong_eval.statistics.clusters import Labels, Scores
 
 __all__ = ["PairedTest", "holm", "minimum_detectable_effect", "paired_test", "sign_flip_p_value"]
 
@@ -60,11 +62,11 @@ class PairedTest:
 
 
 def paired_test(
-    first: Sequence[float],
-    second: Sequence[float],
-    clusters: Sequence[Hashable],
+    first: Scores,
+    second: Scores,
+    clusters: Labels,
     *,
-    strata: Sequence[Hashable] | None = None,
+    strata: Labels | None = None,
     level: float = 0.95,
     power: float = 0.8,
     seed: int = 0,
@@ -112,10 +114,10 @@ def paired_test(
 
 
 def sign_flip_p_value(
-    differences: Sequence[float],
-    clusters: Sequence[Hashable],
+    differences: Scores,
+    clusters: Labels,
     *,
-    strata: Sequence[Hashable] | None = None,
+    strata: Labels | None = None,
     flips: int = FLIPS,
     seed: int = 0,
 ) -> float | None:
@@ -141,7 +143,7 @@ def sign_flip_p_value(
     >>> sign_flip_p_value([1.0, 1.0, 1.0], ["a", "b", "c"])
     0.25
     """
-    if not differences:
+    if not len(differences):
         return None
     cluster_values(differences, clusters, strata)  # raises what it raises
     sums = _weighted_sums(differences, clusters, strata)
@@ -154,10 +156,10 @@ def sign_flip_p_value(
 
 
 def minimum_detectable_effect(
-    differences: Sequence[float],
-    clusters: Sequence[Hashable],
+    differences: Scores,
+    clusters: Labels,
     *,
-    strata: Sequence[Hashable] | None = None,
+    strata: Labels | None = None,
     alpha: float = 0.05,
     power: float = 0.8,
     flips: int = FLIPS,
@@ -189,7 +191,7 @@ def minimum_detectable_effect(
     """
     import numpy as np
 
-    if not differences:
+    if not len(differences):
         return None
     values = cluster_values(differences, clusters, strata)
     count = len(values)
@@ -228,9 +230,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _weighted_sums(
-    differences: Sequence[float], clusters: Sequence[Hashable], strata: Sequence[Hashable] | None
-) -> NDArray[np.float64]:
+def _weighted_sums(differences: Scores, clusters: Labels, strata: Labels | None) -> NDArray[np.float64]:
     """Return what each cluster adds to the mean."""
     import numpy as np
 

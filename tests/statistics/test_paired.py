@@ -12,6 +12,7 @@ from scipy import stats
 
 from golong_eval.statistics import (
     holm,
+    mean_interval,
     minimum_detectable_effect,
     paired_test,
     sign_flip_p_value,
@@ -153,3 +154,16 @@ def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(p_values: list[f
         assert p <= q <= 1.0
     ranked = sorted(zip(p_values, adjusted, strict=True))
     assert [q for _, q in ranked] == sorted(adjusted)
+
+
+def test_arrays_are_as_good_as_lists() -> None:
+    first, second, clusters = RNG.random(20), RNG.random(20), RNG.integers(0, 8, 20)
+    strata = clusters % 2
+    assert paired_test(first, second, clusters, strata=strata) == paired_test(
+        first.tolist(), second.tolist(), clusters.tolist(), strata=strata.tolist()
+    )
+    assert sign_flip_p_value(first - second, clusters) == sign_flip_p_value(
+        (first - second).tolist(), clusters.tolist()
+    )
+    one = mean_interval(first, clusters)
+    assert one == mean_interval(first.tolist(), clusters.tolist())
