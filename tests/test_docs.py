@@ -39,7 +39,7 @@ def as_run_here(command: str, papers: Path, server: str) -> list[str]:
         ids = [json.loads(line)["id"] for line in Path("mine.jsonl").read_text().splitlines()]
         Path("responses.jsonl").write_text("".join(json.dumps({"id": name, "response": "D1"}) + "\n" for name in ids))
     if "/RUN" in command:
-        command = re.sub(r"runs/(\w+)/RUN", lambda found: str(max(Path("runs", found[1]).iterdir())), command)
+        command = re.sub(r"(\w+)/(\w+)/RUN", lambda found: str(max(Path(found[1], found[2]).iterdir())), command)
     command = re.sub(r"--length [\w,]+", "--length 1k", command).replace("--per-task 20", "--per-task 1")
     words = shlex.split(command)[1:]
     if words[0] == "audit":
@@ -64,6 +64,8 @@ def papers(tmp_path: Path) -> Path:
     [
         "README.md",
         *(f"docs/{name}.md" for name in ("tasks", "rewards", "running", "endpoints", "planning", "clusters")),
+        "docs/reports.md",
+        "docs/comparing.md",
     ],
 )
 def test_the_commands_of_a_page_run_in_order(
@@ -84,7 +86,7 @@ def _run_commands(page: str, papers: Path, server: str, capsys: pytest.CaptureFi
         assert (ended.value.code or None) == expected, (command, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/rewards.md", "docs/statistics.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/rewards.md", "docs/statistics.md", "docs/comparing.md"])
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
@@ -113,6 +115,8 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
         "docs/vllm.md",
         "docs/planning.md",
         "docs/clusters.md",
+        "docs/reports.md",
+        "docs/comparing.md",
     ):
         for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
             assert ((ROOT / page).parent / target).exists(), (page, target)

@@ -23,9 +23,10 @@ def audit(
     ] = None,
     time_limit: Annotated[float, typer.Option(min=0.01, help="Seconds that one call of it may take.")] = 10.0,
     limit: Annotated[int | None, typer.Option(min=1, help="Samples of each task. Default: all.")] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything as JSON to a file.")] = None,
     figure: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a heat map, .svg or .png.")] = None,
     include: Annotated[list[str] | None, typer.Option(help="Folder with tasks of your own; may be repeated.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead of the table.")] = False,
 ) -> None:
     """Try every known attack on a reward, and print what each earns beside chance and an honest wrong answer.
 
@@ -38,9 +39,10 @@ def audit(
     from golong_eval.harness.audit import collect_cases
     from golong_eval.reports.audit_figure import check_figure, write_audit_figure
     from golong_eval.reports.audit_text import audit_text
+    from golong_eval.reports.terminal import json_text
     from golong_eval.rewards.audit import audit_rewards, check_output
 
-    for file in filter(None, (json, figure)):
+    for file in filter(None, (out, figure)):
         check_output(file)
     if figure is not None:
         check_figure(figure)
@@ -53,9 +55,9 @@ def audit(
             time_limit=time_limit,
             on_progress=lambda done, total: show(Progress("audit", done, total)),
         )
-    typer.echo(audit_text(report))
-    if json is not None:
-        report.write(json)
+    typer.echo(json_text(report) if json else audit_text(report))
+    if out is not None:
+        report.write(out)
     if figure is not None:
         write_audit_figure(report, figure)
     if not report.passed:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from golong_eval.cli import audit, merge, plan, run, score, tasks
+from golong_eval.cli import audit, compare, merge, plan, report, run, samples, score, tasks
 
 __all__ = ["app", "main"]
 
@@ -28,6 +28,9 @@ app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("score")(score.score)
 app.command("merge")(merge.merge)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
+app.command("samples")(samples.samples)
 app.command("audit")(audit.audit)
 app.add_typer(tasks.app, name="tasks")
 

@@ -55,8 +55,11 @@ def plan(
 def print_plans(plans: "Sequence[Plan]", *, json: bool) -> None:
     """Print the plan of each checkpoint; exit with code 1 where something is in the way."""
     from golong_eval.reports import plan_text
+    from golong_eval.reports.terminal import json_text
 
-    shown = [made.model_dump_json(indent=2) if json else plan_text(made) for made in plans]
-    typer.echo("[" + ",\n".join(shown) + "]" if json and len(shown) > 1 else "\n\n".join(shown))
+    if json:
+        typer.echo(json_text(plans[0] if len(plans) == 1 else plans))
+    else:
+        typer.echo("\n\n".join(plan_text(made) for made in plans))
     if any(made.obstacles for made in plans):
         raise typer.Exit(1)

@@ -18,7 +18,8 @@ def run(
     settings: "list[RunSettings]",
     resume: Annotated[bool, typer.Option(help="Go on with the last run of these settings.")] = False,  # noqa: ARG001 - in the settings
     dry_run: Annotated[bool, typer.Option(help="Say what would be run; load no model, write nothing.")] = False,
-    json: Annotated[bool, typer.Option(help="Print results as JSON instead of a table.")] = False,
+    report: Annotated[bool, typer.Option(help="Write report.html into the run's folder.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print results as JSON instead of a table.")] = False,
 ) -> None:
     """Evaluate checkpoints and print a table of scores with intervals.
 
@@ -27,6 +28,8 @@ def run(
     from golong_eval.cli.progress import progress_display
     from golong_eval.harness import evaluate_each, plan_run
     from golong_eval.reports import results_text, several_text
+    from golong_eval.reports.run_report import report_line
+    from golong_eval.reports.terminal import json_text
 
     if dry_run:
         with progress_display() as show:
@@ -37,12 +40,12 @@ def run(
         outcomes = evaluate_each(settings, on_progress=show)
     finished = [outcome.results for outcome in outcomes if outcome.results is not None]
     failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if len(settings) == 1:
-        typer.echo(finished[0].model_dump_json(indent=2) if json else results_text(finished[0]))
-    elif json:
-        typer.echo("[" + ",\n".join(results.model_dump_json(indent=2) for results in finished) + "]")
+    if json:
+        typer.echo(json_text(finished[0] if len(settings) == 1 else finished))
     else:
-        typer.echo(several_text(finished))
+        typer.echo(results_text(finished[0]) if len(settings) == 1 else several_text(finished))
+    for results in finished if report else []:
+        typer.echo(report_line(results), err=json)
     for outcome in failed:
         assert outcome.error is not None
         typer.echo(f"golong: {outcome.model}: {outcome.error}\n        {outcome.error.hint}", err=True)

@@ -25,7 +25,10 @@ def score(
     include: Annotated[
         list[str] | None, typer.Option(metavar="DIR", help="Folder with tasks of your own; may be repeated.")
     ] = None,
-    json: Annotated[bool, typer.Option(help="Print results as JSON instead of a table.")] = False,
+    report: Annotated[
+        bool, typer.Option(help="Write report.html, or report.VARIANT.html, into the run's folder.")
+    ] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print results as JSON instead of a table.")] = False,
 ) -> None:
     """Score a run again, or responses that came from elsewhere, and print the table.
 
@@ -35,6 +38,8 @@ def score(
     from golong_eval.errors import ConfigError
     from golong_eval.harness import rescore_run, score_file
     from golong_eval.reports import results_text
+    from golong_eval.reports.run_report import report_line
+    from golong_eval.reports.terminal import json_text
 
     metrics = {}
     for pair in metric or []:
@@ -49,6 +54,8 @@ def score(
             results = rescore_run(path, variant=variant, metrics=metrics, include=include or [], on_progress=show)
     else:
         results = score_file(path, samples=samples, variant=variant, metrics=metrics, include=include or [], out=out)
-    typer.echo(results.model_dump_json(indent=2) if json else results_text(results))
+    typer.echo(json_text(results) if json else results_text(results))
+    if report and path.is_dir():
+        typer.echo(report_line(results), err=json)
     if results.to_ask_again:
         raise typer.Exit(2)

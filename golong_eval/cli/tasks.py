@@ -11,6 +11,7 @@ __all__ = ["app"]
 
 app = typer.Typer(rich_markup_mode=None, help="The nine tasks, and tasks of your own.")
 
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 _Include = Annotated[list[str] | None, typer.Option(help="Folder with tasks of your own; may be repeated.")]
 
 
@@ -21,12 +22,14 @@ def _tasks(context: typer.Context) -> None:
 
 
 @app.command("list")
-def list_tasks(include: _Include = None) -> None:
+def list_tasks(include: _Include = None, json: _Json = False) -> None:
     """List the tasks: id, capability, metric, where their samples come from."""
-    from golong_eval.reports import catalogue_text
+    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.text import catalogue_data, catalogue_text
     from golong_eval.tasks import load_catalogue
 
-    typer.echo(catalogue_text(load_catalogue(include or [])))
+    catalogue = load_catalogue(include or [])
+    typer.echo(json_text(catalogue_data(catalogue)) if json else catalogue_text(catalogue))
 
 
 @app.command()
@@ -34,12 +37,15 @@ def show(
     task: Annotated[str, typer.Argument(help="Task id, such as t7.")],
     language: Annotated[str, typer.Option(help="en or zh.")] = "en",
     include: _Include = None,
+    json: _Json = False,
 ) -> None:
     """Show a task: its prompt, its answer contract, and a worked sample with a right and a wrong answer."""
-    from golong_eval.reports import task_text
+    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.text import task_data, task_text
     from golong_eval.tasks import load_catalogue
 
-    typer.echo(task_text(load_catalogue(include or []), task, language))
+    catalogue = load_catalogue(include or [])
+    typer.echo(json_text(task_data(catalogue, task, language)) if json else task_text(catalogue, task, language))
 
 
 @app.command()
@@ -63,14 +69,19 @@ def validate(
         typer.Argument(help="A task's folder, a folder of them, or a file of samples. Default: the nine."),
     ] = None,
     include: _Include = None,
+    json: _Json = False,
 ) -> None:
     """Check tasks or samples: every gold scores 1, every wrong answer less, the empty answer 0."""
+    from golong_eval.reports.terminal import json_text
     from golong_eval.tasks import validate_path
 
     checked, faults = validate_path(path, include or [])
     for fault in faults:
         typer.echo(str(fault), err=True)
-    typer.echo(f"{checked}: {len(faults)} fault{'s' * (len(faults) != 1)}")
+    if json:
+        typer.echo(json_text({"checked": checked, "faults": [fault._asdict() for fault in faults]}))
+    else:
+        typer.echo(f"{checked}: {len(faults)} fault{'s' * (len(faults) != 1)}")
     if faults:
         raise typer.Exit(1)
 
@@ -87,11 +98,13 @@ def build(
         str, typer.Option(help="Counts the tokens: embedded, a checkpoint folder or a hub name.")
     ] = "embedded",
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    json: _Json = False,
 ) -> None:
     """Build samples of the nine tasks from real documents; no language model takes part."""
     from golong_eval.cli.progress import progress_display
     from golong_eval.harness import Progress
     from golong_eval.reports import build_text
+    from golong_eval.reports.terminal import json_text
     from golong_eval.tasks import build_to_file
 
     with progress_display() as show_progress:
@@ -106,4 +119,4 @@ def build(
             overwrite=overwrite,
             on_progress=lambda message: show_progress(Progress("build", message=message)),
         )
-    typer.echo(build_text(report, str(out)))
+    typer.echo(json_text(report) if json else build_text(report, str(out)))

@@ -1,6 +1,20 @@
 """From a checkpoint and tasks to a table: plan, generate, score, store."""
 
 from golong_eval.harness.checkpoints import Outcome, evaluate_each, find_checkpoints
+from golong_eval.harness.comparability import ALLOWANCES
+from golong_eval.harness.comparison import compare_runs
+from golong_eval.harness.comparison_results import (
+    Caution,
+    Comparison,
+    Mismatch,
+    Paired,
+    Refused,
+    RunComparison,
+    RunFacts,
+    SamplePair,
+    ScoredInBoth,
+    TaskComparison,
+)
 from golong_eval.harness.evaluation import evaluate
 from golong_eval.harness.merging import merge_runs
 from golong_eval.harness.plan import Assumptions, Plan, TaskPlan, plan_run
@@ -13,23 +27,35 @@ from golong_eval.harness.settings import RunSettings
 from golong_eval.harness.stored_run import StoredAnswer, StoredRun, read_run
 
 __all__ = [
+    "ALLOWANCES",
     "FROM_A_FILE",
     "Assumptions",
     "AtK",
+    "Caution",
+    "Comparison",
     "EffectiveLength",
     "Estimate",
     "GridCell",
+    "Mismatch",
     "Outcome",
+    "Paired",
     "Plan",
     "Progress",
+    "Refused",
     "Results",
+    "RunComparison",
+    "RunFacts",
     "RunFolder",
     "RunSettings",
+    "SamplePair",
+    "ScoredInBoth",
     "Slice",
     "StoredAnswer",
     "StoredRun",
+    "TaskComparison",
     "TaskPlan",
     "TaskResult",
+    "compare_runs",
     "evaluate",
     "evaluate_each",
     "find_checkpoints",

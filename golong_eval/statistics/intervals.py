@@ -95,9 +95,9 @@ def bootstrap_t_interval(
     Each resample draws as many values as there are, with replacement, and yields
     t = (its mean - the mean) / its standard error; the quantiles of t take the place of Student's.
     Few skewed values make resamples that are nearly constant, whose t has no bound, so a resample's error
-    counts as at least half of the data's: without that floor the interval of 20 clusters that are
-    mostly 0 is [0, 1]. A lower floor makes such intervals too wide, a higher one too narrow. More than 1,000 values are dealt at random into
-    1,000 groups and summed: of so many the mean is as good as normal, and time stays bounded.
+    counts as at least half of the data's: without that floor the interval of 20 clusters that are mostly 0 is
+    [0, 1]. A lower floor makes such intervals too wide, a higher one too narrow. More than 1,000 values are dealt
+    at random into 1,000 groups and summed: of so many the mean is as good as normal, and time stays bounded.
 
     Source: Efron & Tibshirani 1993, section 12.5; the floor is ours.
 

@@ -47,7 +47,7 @@ def test_a_function_from_the_current_directory(golong) -> None:
 
 
 def test_everything_is_written_as_json(golong) -> None:
-    assert golong("audit", "--metric", "f1", "--limit", "1", "--json", "audit.json").code == 0
+    assert golong("audit", "--metric", "f1", "--limit", "1", "--out", "audit.json").code == 0
     report = AuditReport.model_validate_json(Path("audit.json").read_bytes())
     assert report.identities == {"f1": "f1[strict,v1]"}
     assert json.loads(Path("audit.json").read_text())["cases"][0]["bounds"]["source"] == "formula"
@@ -77,7 +77,7 @@ def test_a_task_and_samples_of_one_s_own(golong) -> None:
         (["--samples", "nowhere.jsonl"], "nowhere.jsonl", "JSONL"),
         (["--task", "a", "--samples", "b"], "both", "one after the other"),
         (["--figure", "audit.pdf"], "audit.pdf is neither .svg nor .png", "audit.svg"),
-        (["--json", "no/where.json", "--limit", "1"], "cannot write", "folder"),
+        (["--out", "no/where.json", "--limit", "1"], "cannot write", "folder"),
         (["--limt", "1"], "--limt", "golong audit --help"),
     ],
 )
@@ -107,7 +107,7 @@ def test_a_figure_is_the_same_every_time(golong) -> None:
 
 
 def test_a_file_that_can_not_be_written_is_told_before_anything_is_done(golong) -> None:
-    for option in ("--json", "--figure"):
+    for option in ("--out", "--figure"):
         outcome = golong("audit", option, "nowhere/audit.svg")
         assert outcome.code == 1
         assert "there is no folder nowhere" in outcome.err

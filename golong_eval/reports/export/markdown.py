@@ -1,0 +1,71 @@
+"""Results as Markdown for GitHub: the tables of ``golong report``, with their notes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from golong_eval.harness import Results, StoredRun
+from golong_eval.reports.export.files import write_lines
+from golong_eval.reports.notes import results_notes
+from golong_eval.reports.results_tables import ResultTable, failures_table, repeats_table, slice_tables, tasks_table
+from golong_eval.reports.results_text import effective_length_lines, title_of
+from golong_eval.reports.terminal import shown_line
+
+__all__ = ["escaped", "results_markdown", "write_markdown"]
+
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_SPECIAL = re.compile(r"[\\`*_\[\]#|~$&<>]")
+
+
+def escaped(text: str) -> str:
+    r"""Return text that Markdown shows as it is, also in a cell of a table; on one line.
+
+    >>> escaped("a|b `c` <img>"), escaped("f1[strict,v1]")
+    ('a\\|b \\`c\\` &lt;img&gt;', 'f1\\[strict,v1\\]')
+    """
+    return _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], "\\" + found[0]), shown_line(text))
+
+
+def results_markdown(results: Results) -> str:
+    """Return the results of a run as Markdown."""
+    return "\n".join(_lines(results)) + "\n"
+
+
+def write_markdown(run: StoredRun, folder: Path) -> list[Path]:
+    """Write ``results.md``."""
+    return [write_lines(folder / "results.md", [results_markdown(run.results)])]
+
+
+def _lines(results: Results) -> Iterator[str]:
+    yield f"## {escaped(title_of(results))}"
+    yield from _table(tasks_table(results))
+    repeats, failures = repeats_table(results, every=True), failures_table(results)
+    if repeats is not None:
+        yield from _table(repeats)
+    for found in slice_tables(results):
+        yield from _table(found)
+    notes = [*results_notes(results), *effective_length_lines(results)]
+    if notes:
+        yield ""
+        yield from (f"- {escaped(note)}" for note in notes)
+    if failures is not None:
+        yield from _table(failures)
+
+
+def _table(found: ResultTable) -> Iterator[str]:
+    if found.title:
+        yield ""
+        yield f"**{escaped(found.title)}**"
+    yield ""
+    yield _row(found.header)
+    yield "|" + "|".join("--:" if column in found.right else "---" for column in range(len(found.header))) + "|"
+    yield from map(_row, found.rows)
+    for note in found.notes:
+        yield ""
+        yield escaped(note)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(escaped(cell) for cell in cells) + " |"

@@ -1,0 +1,239 @@
+"""The figures of the report as inline SVG: colours come from the page, so they follow its dark and light."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from golong_eval.harness import GridCell, Results, Slice
+from golong_eval.reports.numbers import score
+
+__all__ = ["Bin", "bar_figure", "bins_of", "grid_figure", "histogram_figure", "length_figures"]
+
+_FEW = 5  # answers below which a cell of the heat map is pale
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A bar of a histogram: values from `low` up to, not including, `high`."""
+
+    low: float
+    high: float
+    count: int
+
+
+def bar_figure(results: Results) -> str:
+    """Return the tasks' means as bars from 0 to 1, with their intervals and a tick at what chance earns."""
+    left, right, row, top = 190, 56, 26, 22
+    width = 720
+    scale = width - left - right
+    entries = [(f"{one.task}  {one.name}", one.mean, one.low, one.high, one.chance) for one in results.tasks]
+    if results.average is not None:
+        average = results.average
+        entries.append(("average", average.mean, average.low, average.high, None))
+    height = top + row * len(entries) + 6
+    parts = [_axis(left, scale, top, height - 6)]
+    for place, (name, mean, low, high, chance) in enumerate(entries):
+        middle = top + row * place + row / 2
+        kind = "bar average" if name == "average" else "bar"
+        parts.append(_text(left - 10, middle + 4, _short(name, 26), "end"))
+        if mean is None:
+            continue
+        parts.append(_rect(left, middle - 8, scale * mean, 16, kind, f"{name}: {score(mean)}"))
+        if low is not None and high is not None:
+            parts.append(_line(left + scale * low, middle, left + scale * high, middle, "whisker"))
+            for end in (low, high):
+                parts.append(_line(left + scale * end, middle - 4, left + scale * end, middle + 4, "whisker"))
+        if chance is not None:
+            parts.append(_line(left + scale * chance, middle - 11, left + scale * chance, middle + 11, "chance"))
+        parts.append(_text(width - right + 10, middle + 4, score(mean), "start", "number"))
+    told = "Mean score of each task with its 95 % interval; a dashed tick marks what chance earns."
+    return _svg(width, height, "Scores by task", told, parts)
+
+
+def length_figures(results: Results) -> list[str]:
+    """Return a small chart of the score by length for the average and for each task; none for a single length."""
+    series = [("average", results.slices)] if results.slices else []
+    series += [(f"{one.task}  {one.name}", one.slices) for one in results.tasks]
+    groups = {piece.group for _, pieces in series for piece in pieces if piece.by == "length"}
+    if len(groups) < 2:
+        return []
+    order = sorted(groups, key=lambda group: int(group[:-1]) << (20 if group.endswith("M") else 10))
+    figures = []
+    for name, pieces in series:
+        found = {piece.group: piece for piece in pieces if piece.by == "length"}
+        if found:
+            figures.append(_length_figure(name, found, order))
+    return figures
+
+
+def _length_figure(name: str, found: dict[str, Slice], order: Sequence[str]) -> str:
+    width, height, left, right, top, bottom = 232, 150, 30, 10, 24, 22
+    step = (width - left - right) / max(1, len(order) - 1)
+
+    def at(group: str, value: float) -> tuple[float, float]:
+        return left + step * order.index(group), top + (1 - value) * (height - top - bottom)
+
+    parts = [_text(left, 14, _short(name, 30), "start", "title")]
+    for value in (0.0, 0.5, 1.0):
+        y = at(order[0], value)[1]
+        parts.append(_line(left, y, width - right, y, "grid"))
+        parts.append(_text(left - 5, y + 4, f"{value:g}", "end", "tick"))
+    # Beyond six lengths every other label, or they run into one another.
+    for group in order[:: 1 if len(order) <= 6 else 2]:
+        parts.append(_text(at(group, 0)[0], height - 6, group, "middle", "tick"))
+    shown = [(group, found[group].score) for group in order if group in found]
+    band = [(group, one.low, one.high) for group, one in shown if one.low is not None and one.high is not None]
+    if len(band) > 1:
+        outline = [at(group, high) for group, _, high in band] + [at(group, low) for group, low, _ in reversed(band)]
+        parts.append(f'<polygon class="band" points="{_points(outline)}"/>')
+    line = [at(group, one.mean) for group, one in shown if one.mean is not None]
+    parts.append(f'<polyline class="curve" points="{_points(line)}"/>')
+    for group, one in shown:
+        if one.mean is not None:
+            x, y = at(group, one.mean)
+            told = f"{group}: {score(one.mean)}, n {one.n}"
+            parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{escape(told)}</title></circle>')
+    return _svg(width, height, f"{name}: score by length", "Mean score by tokens of the prompt.", parts)
+
+
+def grid_figure(grids: Iterable[Sequence[GridCell]]) -> str | None:
+    """Return a heat map of length by depth over the answers of all tasks; None where there is no depth."""
+    cells: dict[tuple[str, str], tuple[float, int]] = {}
+    for grid in grids:
+        for cell in grid:
+            total, count = cells.get((cell.length, cell.depth), (0.0, 0))
+            cells[cell.length, cell.depth] = total + cell.mean * cell.n, count + cell.n
+    if not cells:
+        return None
+    lengths = sorted({length for length, _ in cells}, key=lambda one: int(one[:-1]) << (20 if one[-1] == "M" else 10))
+    depths = sorted({depth for _, depth in cells}, key=lambda one: (one == "spread", _leading(one)))
+    left, top, wide, high = 86, 26, 88, 34
+    width, height = left + wide * len(lengths) + 4, top + high * len(depths) + 4
+    parts = [
+        _text(left + wide * (column + 0.5), top - 8, length, "middle", "tick") for column, length in enumerate(lengths)
+    ]
+    for line, depth in enumerate(depths):
+        parts.append(_text(left - 8, top + high * (line + 0.5) + 4, depth, "end", "tick"))
+        for column, length in enumerate(lengths):
+            total, count = cells.get((length, depth), (0.0, 0))
+            x, y = left + wide * column, top + high * line
+            if not count:
+                parts.append(_rect(x + 1, y + 1, wide - 2, high - 2, "cell none", f"{length}, {depth}: no answers"))
+                continue
+            mean = total / count
+            kind = "cell few" if count < _FEW else "cell"
+            told = f"{length}, {depth}: {score(mean)}, n {count}"
+            shade = f"--share:{round(100 * mean)}%"
+            parts.append(_rect(x + 1, y + 1, wide - 2, high - 2, kind, told, shade))
+            on = "on-dark" if mean > 0.5 and count >= _FEW else "on-light"
+            parts.append(_text(x + wide / 2, y + high / 2 + 1, f"{mean:.2f}", "middle", on))
+            parts.append(_text(x + wide / 2, y + high - 6, f"n {count}", "middle", f"{on} small"))
+    told = "Mean score by tokens of the prompt (columns) and place of the evidence in the context (rows)."
+    return _svg(width, height, "Length by depth", told, parts)
+
+
+def bins_of(values: Sequence[float], wanted: int = 24) -> list[Bin]:
+    """Return a histogram's bins: of equal width, or of equal ratio where values span more than a factor of 20.
+
+    >>> [(one.low, one.high, one.count) for one in bins_of([1, 2, 2, 3], wanted=2)]
+    [(1.0, 2.0, 1), (2.0, 3.0, 3)]
+    """
+    if not values:
+        return []
+    low, high = float(min(values)), float(max(values))
+    if low == high:
+        return [Bin(low, high, len(values))]
+    by_ratio = low > 0 and high / low > 20
+    ends = (math.log(low), math.log(high)) if by_ratio else (low, high)
+    step = (ends[1] - ends[0]) / wanted
+    counts = [0] * wanted
+    for value in values:
+        place = ((math.log(value) if by_ratio else value) - ends[0]) / step
+        counts[min(wanted - 1, int(place + 1e-9))] += 1
+    edges = [ends[0] + step * number for number in range(wanted + 1)]
+    if by_ratio:
+        edges = [math.exp(edge) for edge in edges]
+    return [Bin(edges[number], edges[number + 1], counts[number]) for number in range(wanted)]
+
+
+def histogram_figure(name: str, unit: str, values: Sequence[float]) -> str | None:
+    """Return a histogram; None without values."""
+    bins = bins_of(values)
+    if not bins:
+        return None
+    width, height, left, right, top, bottom = 340, 150, 12, 12, 40, 22
+    step = (width - left - right) / len(bins)
+    most = max(one.count for one in bins)
+    ordered = sorted(values)
+    median = ordered[len(ordered) // 2]
+    summary = f"median {_size(median)}, highest {_size(ordered[-1])} {unit}".strip()
+    parts = [_text(left, 14, name, "start", "title"), _text(left, 31, summary, "start", "tick")]
+    floor = height - bottom
+    for number, one in enumerate(bins):
+        tall = (floor - top) * one.count / most
+        told = f"{_size(one.low)} to {_size(one.high)} {unit}: {one.count}"
+        parts.append(_rect(left + step * number + 0.5, floor - tall, max(1.0, step - 1), tall, "bar", told))
+    parts.append(_line(left, floor, width - right, floor, "axis"))
+    parts.append(_text(left, height - 6, _size(bins[0].low), "start", "tick"))
+    if len(bins) > 1:
+        parts.append(_text(width - right, height - 6, _size(bins[-1].high), "end", "tick"))
+    return _svg(width, height, name, f"Histogram of {len(values)} answers; {summary}.", parts)
+
+
+def _size(value: float) -> str:
+    """Return a number in three digits or so.
+
+    >>> _size(0.0123), _size(12.34), _size(1234), _size(1_200_000)
+    ('0.012', '12.3', '1,234', '1,200,000')
+    """
+    if value == int(value) or value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2g}"
+
+
+def _leading(depth: str) -> int:
+    digits = depth.partition("-")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _axis(left: float, scale: float, top: float, bottom: float) -> str:
+    parts = []
+    for value in (0.0, 0.25, 0.5, 0.75, 1.0):
+        x = left + scale * value
+        parts.append(_line(x, top, x, bottom, "grid"))
+        parts.append(_text(x, top - 7, f"{value:g}", "middle", "tick"))
+    return "".join(parts)
+
+
+def _svg(width: float, height: float, title: str, told: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}px" role="img" '
+        f'aria-label="{escape(f"{title}. {told}")}">{"".join(parts)}</svg>'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str, kind: str = "label") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _rect(x: float, y: float, width: float, height: float, kind: str, told: str, style: str = "") -> str:
+    shade = f' style="{style}"' if style else ""
+    return (
+        f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"{shade}>'
+        f"<title>{escape(told)}</title></rect>"
+    )
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _points(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
