@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .PHONY: eval test check slow test-browser test-vllm clean
 
 eval: .venv/run.stamp
-	$(BIN)/golong run --limit 5 --length 2k --max-tokens 64
+	$(BIN)/golong run --limit 10 --length 2k --max-tokens 64
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest -q

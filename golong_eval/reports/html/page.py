@@ -32,6 +32,9 @@ EMBEDDED = 20_000_000
 """Bytes of samples and documents that a page holds; beyond, they stand in files beside it."""
 
 
+_SCRIPTED = ("a script has no tokenizer: what is shown as tokens of prompt and answer are characters",)
+
+
 def write_report(run: StoredRun, out: Path | None = None, *, embedded: int = EMBEDDED) -> Path:
     """Write the report of a run as one HTML file, and what it can't hold into a folder beside it.
 
@@ -142,7 +145,7 @@ def _page(run: StoredRun, index: SampleIndex, parts: Iterable[Part], beside: str
         repeats=repeats_table(results, every=True),
         slices=list(slice_tables(results)),
         failures=failures_table(results),
-        notes=results_notes(results),
+        notes=[*results_notes(results), *_SCRIPTED * (results.engine == "scripted")],
         effective=results.effective_length,
         bars=Markup(figures.bar_figure(results)),
         lengths=[Markup(one) for one in figures.length_figures(results)],
