@@ -16,7 +16,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from golong_eval.errors import GolongError
-    from golong_eval.harness import Results, TaskResult, evaluate
+    from golong_eval.harness import Results, TaskResult, compare_runs, evaluate, read_run
+    from golong_eval.reports.html import write_report
     from golong_eval.rewards import ScoreRequest, score, score_batch
     from golong_eval.schema import Document, Generation, RewardResult, Sample
     from golong_eval.tasks import TaskSpec, build_samples, load_tasks, read_samples
@@ -25,7 +26,10 @@ _HOME = {
     "GolongError": "errors",
     "Results": "harness",
     "TaskResult": "harness",
+    "compare_runs": "harness",
     "evaluate": "harness",
+    "read_run": "harness",
+    "write_report": "reports.html",
     "ScoreRequest": "rewards",
     "score": "rewards",
     "score_batch": "rewards",
@@ -50,11 +54,14 @@ __all__ = [
     "TaskResult",
     "TaskSpec",
     "build_samples",
+    "compare_runs",
     "evaluate",
     "load_tasks",
+    "read_run",
     "read_samples",
     "score",
     "score_batch",
+    "write_report",
 ]
 
 

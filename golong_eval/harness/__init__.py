@@ -1,9 +1,8 @@
 """From a checkpoint and tasks to a table: plan, generate, score, store."""
 
 from golong_eval.harness.checkpoints import Outcome, evaluate_each, find_checkpoints
-from golong_eval.harness.comparability import ALLOWANCES
-from golong_eval.harness.comparison import compare_runs
-from golong_eval.harness.comparison_results import (
+from golong_eval.harness.comparison import (
+    ALLOWANCES,
     Caution,
     Comparison,
     Mismatch,
@@ -14,6 +13,7 @@ from golong_eval.harness.comparison_results import (
     SamplePair,
     ScoredInBoth,
     TaskComparison,
+    compare_runs,
 )
 from golong_eval.harness.evaluation import evaluate
 from golong_eval.harness.merging import merge_runs
@@ -22,6 +22,7 @@ from golong_eval.harness.progress import Progress
 from golong_eval.harness.rescoring import FROM_A_FILE, rescore_run, score_file
 from golong_eval.harness.results import AtK, EffectiveLength, Estimate, GridCell, Results, Slice, TaskResult
 from golong_eval.harness.run_folder import RunFolder
+from golong_eval.harness.run_table import RESULT_VARIANTS
 from golong_eval.harness.schedule import schedule
 from golong_eval.harness.settings import RunSettings
 from golong_eval.harness.stored_run import StoredAnswer, StoredRun, read_run
@@ -29,6 +30,7 @@ from golong_eval.harness.stored_run import StoredAnswer, StoredRun, read_run
 __all__ = [
     "ALLOWANCES",
     "FROM_A_FILE",
+    "RESULT_VARIANTS",
     "Assumptions",
     "AtK",
     "Caution",

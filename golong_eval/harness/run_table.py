@@ -12,9 +12,10 @@ from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.rewards import MetricSpec
 
-__all__ = ["read_table"]
+__all__ = ["RESULT_VARIANTS", "read_table"]
 
-_VARIANTS = ("official", "strict", "custom")
+RESULT_VARIANTS = ("strict", "official", "custom")
+"""Which scores of a run can be asked for, beside those of its tasks' own metrics."""
 
 
 def read_table(path: Path, variant: str | None = None) -> tuple[dict[str, Any], Results]:
@@ -29,8 +30,8 @@ def read_table(path: Path, variant: str | None = None) -> tuple[dict[str, Any], 
         UnknownNameError: There is no such variant.
         DataError: The folder holds no run, one without these results, or a damaged one.
     """
-    if variant is not None and variant not in _VARIANTS:
-        raise UnknownNameError("variant", variant, _VARIANTS)
+    if variant is not None and variant not in RESULT_VARIANTS:
+        raise UnknownNameError("variant", variant, RESULT_VARIANTS)
     config = RunFolder.json_at(path / "config.json")
     if config is None:
         raise DataError("no config.json here", "name the folder of a run, such as runs/MODEL/STAMP", file=path)
@@ -42,9 +43,15 @@ def read_table(path: Path, variant: str | None = None) -> tuple[dict[str, Any], 
         own = _read_results(path, "results.json")
         if own is not None and all(MetricSpec.model_validate(row.metric).variant == variant for row in own.tasks):
             results = own
+    if results is None and variant is None:
+        raise DataError(
+            "the run has no results.json: it was interrupted before anything was scored",
+            f"golong run with its options and --resume goes on; golong score {path} scores what there is",
+            file=path,
+        )
     if results is None:
-        option = {None: "", "custom": " --metric TASK=METRIC"}.get(variant, f" --variant {variant}")
-        raise DataError(f"the run has no {name}", f"score it first: golong score {path}{option}", file=path)
+        option = "--metric TASK=METRIC" if variant == "custom" else f"--variant {variant}"
+        raise DataError(f"the run has no {name}", f"score it first: golong score {path} {option}", file=path)
     return config, results
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from golong_eval.errors import DataError
 from golong_eval.harness.records import Key, StoredPrompt, StoredScore, read_predictions
 from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import AppendLog, RunFolder
+from golong_eval.harness.run_table import read_table
 from golong_eval.harness.scoring import scores_file
 from golong_eval.rewards import MetricSpec
 from golong_eval.schema import Generation, RewardResult, Sample
@@ -85,31 +84,14 @@ def read_run(path: Path | str, *, variant: str | None = None) -> StoredRun:
 
     Args:
         path: The folder.
-        variant: Which scores: those in ``results.json``, or ``official``, ``strict`` or ``custom`` for those in
-            ``results.VARIANT.json``, which ``golong score`` writes.
+        variant: Which scores; see `read_table`.
 
     Raises:
-        DataError: The folder holds no run, one without results, or a damaged one.
+        UnknownNameError: There is no such variant.
+        DataError: The folder holds no run, one without these results, or a damaged one.
     """
     path = Path(path)
-    if not (path / "config.json").is_file():
-        raise DataError("no config.json here", "name the folder of a run, such as runs/MODEL/STAMP", file=path)
-    name = "results.json" if variant is None else f"results.{variant}.json"
-    config = RunFolder.json_at(path / "config.json") or {}
-    if not isinstance(config.get("settings"), dict):
-        raise DataError("this is no run of golong-eval", "name a folder with a config.json of its own", file=path)
-    content = RunFolder.json_at(path / name)
-    if content is None:
-        hint = f"golong score {path}" + ("" if variant is None else f" --variant {variant}")
-        raise DataError(f"the run has no {name}", f"score it first: {hint}", file=path)
-    try:
-        results = Results.model_validate(content)
-    except ValidationError as error:
-        raise DataError(
-            f"these are no results of this version ({error.errors()[0]['msg']})",
-            f"write them again: golong score {path}",
-            file=path / name,
-        ) from None
+    config, results = read_table(path, variant)
     samples = {sample.id: sample for sample in read_samples(path / "samples.jsonl")}
     scores: dict[str, dict[Key, RewardResult]] = {}
     for row in results.tasks:

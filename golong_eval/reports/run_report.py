@@ -6,15 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from golong_eval.errors import ConfigError, DataError, StorageError, UnknownNameError
-from golong_eval.harness import Results, RunFolder, StoredRun, read_run
+from golong_eval.errors import ConfigError, StorageError
+from golong_eval.harness import RESULT_VARIANTS, Results, RunFolder, StoredRun, read_run
 from golong_eval.reports.export import check_exports, export_run
-from golong_eval.rewards import MetricSpec
 
-__all__ = ["VARIANTS", "ReportedRun", "load_run", "load_runs", "report_line", "write_reports"]
-
-VARIANTS = ("strict", "official", "custom")
-"""Which scores of a run can be asked for, beside those of its tasks' own metrics."""
+__all__ = ["ReportedRun", "load_run", "load_runs", "report_line", "write_reports"]
 
 
 @dataclass(frozen=True)
@@ -92,28 +88,16 @@ def report_line(results: Results) -> str:
 
 
 def _load(path: Path, variant: str | None) -> ReportedRun:
-    if variant is not None and variant not in VARIANTS:
-        raise UnknownNameError("variant", variant, VARIANTS)
-    if variant is None or (path / f"results.{variant}.json").is_file() or not (path / "results.json").is_file():
-        if variant is None and not (path / "results.json").is_file() and (path / "config.json").is_file():
-            raise DataError(
-                "the run has no results.json: it was interrupted before anything was scored",
-                f"golong run with its options and --resume goes on; golong score {path} scores what there is",
-                file=path,
-            )
-        return ReportedRun(read_run(path, variant=variant), variant)
-    run = read_run(path)
+    run = read_run(path, variant=variant)
     # golong score writes no results of their own where the tasks' metrics are of that variant already.
-    if all(MetricSpec.model_validate(row.metric).variant == variant for row in run.results.tasks):
-        return ReportedRun(run, None)
-    how = f"golong score {path} " + ("--metric TASK=METRIC" if variant == "custom" else f"--variant {variant}")
-    raise DataError(f"the run has no results.{variant}.json", f"score it first: {how}", file=path)
+    own = variant is None or not (path / f"results.{variant}.json").is_file()
+    return ReportedRun(run, None if own else variant)
 
 
 def _label_of(path: Path, results: Results) -> str | None:
     """Return the name under which results were just stored."""
     stored = results.model_dump(mode="json")
-    names = [label for label in VARIANTS if RunFolder.json_at(path / f"results.{label}.json") == stored]
+    names = [label for label in RESULT_VARIANTS if RunFolder.json_at(path / f"results.{label}.json") == stored]
     return None if RunFolder.json_at(path / "results.json") == stored or not names else names[0]
 
 

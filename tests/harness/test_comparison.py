@@ -16,7 +16,7 @@ from golong_eval import evaluate
 from golong_eval.engines import GenerationRequest, ScriptedEngine
 from golong_eval.errors import ConfigError, DataError, UnknownNameError
 from golong_eval.harness import Comparison, RunComparison, compare_runs, rescore_run
-from golong_eval.harness.compared_run import content_hash
+from golong_eval.harness.comparison.compared_run import content_hash
 from golong_eval.schema import Document, Evidence, Sample, SampleMetadata, TextGold
 from golong_eval.statistics import holm
 from golong_eval.tasks import SampleWriter

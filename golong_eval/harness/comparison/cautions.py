@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from golong_eval.harness.comparability import MODEL, differences
-from golong_eval.harness.compared_run import ComparedRun
-from golong_eval.harness.comparison_results import Caution, TaskComparison
-from golong_eval.harness.pairing import Matched
+from golong_eval.harness.comparison.comparability import MODEL, differences
+from golong_eval.harness.comparison.compared_run import ComparedRun
+from golong_eval.harness.comparison.pairing import Matched
+from golong_eval.harness.comparison.results import Caution, TaskComparison
 from golong_eval.harness.results import TaskResult
 
 __all__ = ["run_cautions", "sample_cautions", "task_cautions", "tokenizer_cautions"]

@@ -13,10 +13,11 @@ from urllib.parse import quote
 
 from golong_eval import __version__
 from golong_eval.errors import ConfigError, DataError
-from golong_eval.harness.cautions import run_cautions, sample_cautions, task_cautions, tokenizer_cautions
-from golong_eval.harness.comparability import check_allowances, differences, mismatches
-from golong_eval.harness.compared_run import ComparedRun, ComparedSample, read_compared
-from golong_eval.harness.comparison_results import (
+from golong_eval.harness.comparison.cautions import run_cautions, sample_cautions, task_cautions, tokenizer_cautions
+from golong_eval.harness.comparison.comparability import check_allowances, differences, mismatches
+from golong_eval.harness.comparison.compared_run import ComparedRun, ComparedSample, read_compared
+from golong_eval.harness.comparison.pairing import Matched, compare_task, match, paired, sample_pair
+from golong_eval.harness.comparison.results import (
     Caution,
     Comparison,
     Mismatch,
@@ -25,7 +26,6 @@ from golong_eval.harness.comparison_results import (
     RunFacts,
     SamplePair,
 )
-from golong_eval.harness.pairing import Matched, compare_task, match, paired, sample_pair
 from golong_eval.statistics import holm
 
 __all__ = ["compare_runs"]

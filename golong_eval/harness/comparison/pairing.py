@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from golong_eval.harness.compared_run import ComparedSample
-from golong_eval.harness.comparison_results import Paired, SamplePair, ScoredInBoth, TaskComparison
+from golong_eval.harness.comparison.compared_run import ComparedSample
+from golong_eval.harness.comparison.results import Paired, SamplePair, ScoredInBoth, TaskComparison
 from golong_eval.harness.results import TaskResult
 from golong_eval.statistics import mean_interval, paired_test
 

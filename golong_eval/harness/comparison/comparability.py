@@ -9,8 +9,8 @@ from collections.abc import Collection
 from typing import Any
 
 from golong_eval.errors import UnknownNameError
-from golong_eval.harness.compared_run import ComparedRun
-from golong_eval.harness.comparison_results import Mismatch
+from golong_eval.harness.comparison.compared_run import ComparedRun
+from golong_eval.harness.comparison.results import Mismatch
 from golong_eval.harness.settings import is_operational
 
 __all__ = ["ALLOWANCES", "MODEL", "check_allowances", "differences", "mismatches"]
