@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Self, get_args
 
 from golong_eval.errors import ConfigError, DataError, UnknownNameError, nearest
@@ -12,7 +12,7 @@ from golong_eval.harness import StoredAnswer, StoredRun
 from golong_eval.harness.breakdown import depth_group, length_group
 from golong_eval.harness.records import StoredPrompt
 from golong_eval.schema import Generation, Status
-from golong_eval.tasks import load_catalogue
+from golong_eval.tasks import TaskSpec, load_catalogue
 from golong_eval.text import CLOSE_THINK, OPEN_THINK, remove_thinking
 
 __all__ = [
@@ -202,10 +202,15 @@ def prompt_text(selection: Selection, row: StoredAnswer, *, whole: bool) -> str 
         return stored.after
     # Every task shows documents in the same way; what stands around them is what was stored.
     try:
-        documents = next(iter(load_catalogue().specs.values())).prompt(row.sample, stored.context).documents  # type: ignore[arg-type]  # written from the setting
+        documents = _any_task().prompt(row.sample, stored.context).documents  # type: ignore[arg-type]  # from the setting
     except DataError as error:
         raise DataError(str(error), "leave out --full", file=selection.run.path) from error
     return stored.before + documents + stored.after
+
+
+@cache
+def _any_task() -> TaskSpec:
+    return next(iter(load_catalogue().specs.values()))
 
 
 def answer_data(selection: Selection) -> list[dict[str, Any]]:

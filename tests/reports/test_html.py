@@ -142,6 +142,25 @@ def test_beyond_the_limit_samples_and_documents_stand_beside_it(tmp_path: Path) 
     assert not beside.exists()
 
 
+@pytest.mark.parametrize("text", ["潮" * 30_000, "<" * 20_000])
+def test_the_limit_is_one_of_bytes_in_the_file(tmp_path: Path, text: str) -> None:
+    """Chinese takes three bytes a character, and what could be markup six."""
+    run = write_run(tmp_path / "run", [long_text(1_000, 0.5) + text], 1)
+    page = write_report(run, embedded=80_000)
+    assert page.with_suffix(".samples").is_dir()
+    assert page.stat().st_size < 80_000
+
+
+def test_a_folder_of_the_users_is_not_removed(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [long_text(1_000, 0.5)], 1)
+    own = tmp_path / "mine.samples"
+    own.mkdir()
+    (own / "thesis.txt").write_text("years")
+    with pytest.raises(StorageError, match="holds thesis"):
+        write_report(run, tmp_path / "mine.html")
+    assert (own / "thesis.txt").read_text() == "years"
+
+
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
     page = Page(write_report(hostile_run(tmp_path)).read_text())
     assert [tag for tag, _ in page.tags if tag == "img"] == []

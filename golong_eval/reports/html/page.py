@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -51,22 +52,25 @@ def write_report(run: StoredRun, out: Path | None = None, *, embedded: int = EMB
         The file.
 
     Raises:
-        StorageError: A file can't be written.
+        StorageError: A file can't be written, or the folder beside it holds what is of no report.
         DocumentError: A document can't be read, or has changed.
     """
     out = run.path / "report.html" if out is None else Path(out)
     beside = out.with_suffix(".samples")
     temporary = beside.with_name(beside.name + ".part")
+    _check_ours(beside, out)
     documents = documents_of(run)
     index = SampleIndex()
     try:
         shutil.rmtree(temporary, ignore_errors=True)
-        size = sum(_size_of(Path(one.path)) if one.path else len(one.text or "") for one in documents.values())
+        # What the documents will take at least: large ones need not be read to know that they do not fit.
+        least = sum(_size_of(Path(one.path)) if one.path else 0 for one in documents.values())
         parts: list[Part] = []
-        # Parts are kept until it is clear that they do not fit; from then on each goes to disk as it is made.
+        held = {True: 0, False: 0}
         for part in _all_parts(run, index, documents):
             parts.append(part)
-            if temporary.exists() or size + sum(len(one.text) for one in parts) > embedded:
+            held[part.is_document] += part.size
+            if temporary.exists() or held[False] + max(least, held[True]) > embedded:
                 temporary.mkdir(exist_ok=True)
                 for one in parts:
                     _write_part(temporary, one)
@@ -84,6 +88,17 @@ def write_report(run: StoredRun, out: Path | None = None, *, embedded: int = EMB
             "free some space, or give another --out; the run's results are safe",
         ) from error
     return out
+
+
+def _check_ours(beside: Path, out: Path) -> None:
+    """Raise where the folder that a report takes for its own holds anything else: it will be removed."""
+    if beside.is_symlink() or (beside.exists() and not beside.is_dir()):
+        raise StorageError(f"{beside} is no folder of a report", f"give another --out than {out}, or move it")
+    for file in beside.iterdir() if beside.is_dir() else ():
+        if not re.fullmatch(r"[sd]-[0-9a-f]+\.js", file.name):
+            raise StorageError(
+                f"{beside} holds {file.name}, which is of no report", f"give another --out than {out}, or move it"
+            )
 
 
 def _all_parts(run: StoredRun, index: SampleIndex, documents: Mapping[str, Document]) -> Iterator[Part]:

@@ -36,6 +36,16 @@ class Part:
     name: str
     text: str
 
+    @property
+    def is_document(self) -> bool:
+        """Whether it is a document's text, and no answers."""
+        return self.name.startswith("d-")
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in a file."""
+        return len(self.text.encode())
+
 
 class SampleIndex:
     """What the list of answers is filtered and sorted by, in columns; filled while parts are made."""
