@@ -75,8 +75,8 @@ class StoredRun:
                     yield StoredAnswer(sample, repeat, self.answers.get(key), scores[key])
 
     def prompts(self) -> dict[str, StoredPrompt]:
-        """Return the prompts by sample id, without their documents."""
-        return {prompt.sample_id: prompt for prompt in AppendLog.read(self.path / "prompts.jsonl", StoredPrompt)}
+        """Return the prompts by their hash, which answers name, without their documents."""
+        return {prompt.hash: prompt for prompt in AppendLog.read(self.path / "prompts.jsonl", StoredPrompt)}
 
 
 def read_run(path: Path | str, *, variant: str | None = None) -> StoredRun:

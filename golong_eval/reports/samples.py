@@ -95,7 +95,7 @@ class Selection:
     @cached_property
     def prompts(self) -> dict[str, StoredPrompt]:
         """The prompts of the run by hash; two samples may have the same one."""
-        return {prompt.hash: prompt for prompt in self.run.prompts().values()}
+        return self.run.prompts()
 
 
 def select_answers(run: StoredRun, wanted: Wanted) -> Selection:

@@ -159,7 +159,18 @@ def test_side_files_work_from_a_folder(chromium: Any, run: StoredRun, tmp_path: 
     visit.page.locator("#detail summary", has_text="D1").click()
     visit.page.locator("#detail mark").first.wait_for()
     visit.close()
-    # Without them the page says what is missing.
+    # What is damaged or missing is said, and tried again when it is asked for again.
+    part = page_file.with_suffix(".samples") / "d-0.js"
+    whole = part.read_text()
+    part.write_text("")
+    visit = Visit(chromium, page_file, "#sample=s000000&repeat=0")
+    visit.page.locator("#detail summary", has_text="D1").click()
+    visit.page.get_by_text("is damaged: write the report again").wait_for()
+    part.write_text(whole)
+    visit.page.locator("#detail summary", has_text="D1").click()
+    visit.page.locator("#detail summary", has_text="D1").click()
+    visit.page.locator("#detail mark").first.wait_for()
+    visit.close()
     shutil.rmtree(page_file.with_suffix(".samples"))
     visit = Visit(chromium, page_file)
     visit.page.locator("#rows tbody tr button").first.click()
@@ -234,6 +245,27 @@ def test_a_million_tokens_do_not_stall_it(chromium: Any, tmp_path: Path) -> None
     page.locator("#detail mark").first.wait_for()
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert time.perf_counter() - start < 2
+    visit.close()
+
+
+def test_a_long_line_does_not_stall_it(chromium: Any, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [FACT], 1, extra="x" * 20_000_000)
+    visit = Visit(chromium, write_report(run))
+    start = time.perf_counter()
+    visit.page.locator("#rows tbody tr button").first.click()
+    visit.page.locator("#detail summary", has_text="Thinking").click()
+    visit.page.locator("#detail .text div").nth(5).wait_for(state="attached")
+    assert time.perf_counter() - start < 3
+    visit.close()
+
+
+def test_a_link_goes_before_filters(chromium: Any, report: Path) -> None:
+    visit = Visit(chromium, report)
+    visit.page.select_option("#f-status", "truncated")
+    visit.page.evaluate("location.hash = '#sample=s000150&repeat=0'")
+    visit.page.get_by_role("heading", name="s000150").wait_for()
+    assert "s000150" in visit.ids()
+    assert visit.page.locator("#rows tr[aria-current]").count() == 1
     visit.close()
 
 

@@ -6,20 +6,21 @@ import base64
 import hashlib
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from golong_eval.errors import DocumentError, StorageError
+from golong_eval.errors import StorageError
 from golong_eval.harness import GridCell, read_run
 from golong_eval.reports.html import write_report
 from golong_eval.reports.html.figures import bar_figure, bins_of, grid_figure, histogram_figure, length_figures
 from golong_eval.reports.html.payload import encode
 
 from .builders import effective, hostile_run, piece, results, task
-from .large import long_text, write_run
+from .large import FACT, long_text, write_run
 
 HOSTILE = (
     "</script><script>alert(1)</script><!--<script> <img src=x onerror=alert(2)> {{ 7*7 }} \u2028 \x00 \ud800 &amp;"
@@ -98,7 +99,9 @@ def test_every_answer_is_in_it(small: Path) -> None:
     assert isinstance(payload, dict)
     columns = payload["columns"]
     assert len(columns["id"]) == 24
-    assert columns["status"][:8] == ["ok", "ok", "ok", "ok", "ok", "provider_error", "provider_error", "ok"]
+    assert columns["id"][:4] == ["s000000", 0, "s000001", 0]  # 0: the name before it
+    assert columns["status"][:8] == ["ok", 0, 0, 0, 0, "provider_error", 0, "ok"]
+    assert columns["prompt"][5:7] == [None, None]  # a failure counted nothing
     assert columns["score"][:8] == [1.0, 0.0, 0.0, 0.0, 0.0, None, None, 1.0]
     part = page.json("s-0")
     assert isinstance(part, dict)
@@ -106,11 +109,12 @@ def test_every_answer_is_in_it(small: Path) -> None:
     first = part["rows"][0]
     assert first["question"] == "Who keeps light number 0?"
     assert (first["answer"], first["parsed"], first["gold"]) == ("[Answer]\nAda", "Ada", "Ada")
-    assert part["strings"][first["before"]] == "Read.\n"
-    name, title, digest = first["documents"][0]
+    assert part["shared"][first["before"]] == "Read.\n"
+    name, title, number, digest = part["shared"][first["documents"]][0]
     assert (name, title) == ("D1", "Log")
-    text = page.json(f"d-{digest}")
-    assert isinstance(text, str)
+    texts = page.json(f"d-{number}")
+    assert isinstance(texts, dict)
+    text = texts[digest]
     (document, start, end), *_ = first["evidence"]
     assert document == "D1"
     assert text[start:end] == "The keeper of the lighthouse is Ada."
@@ -174,12 +178,55 @@ def test_encoded_values_cannot_leave_their_element(text: str) -> None:
     assert json.loads(encoded)["a"] == text.encode("utf-8", "replace").decode()
 
 
-def test_a_changed_document_is_told_and_no_report_is_left_half(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", [long_text(4_000, 0.5)], 2)
-    next((run.path / "samples.documents").iterdir()).write_text("something else")
-    with pytest.raises(DocumentError, match="has changed"):
-        write_report(run)
-    assert not (run.path / "report.html").exists()
+def test_a_document_that_changed_or_is_gone_is_told_where_it_would_stand(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [long_text(4_000, 0.5), long_text(5_000, 0.5), long_text(6_000, 0.5)], 3)
+    changed, gone, _ = sorted((run.path / "samples.documents").iterdir())
+    changed.write_text("something else")
+    gone.unlink()
+    texts = Page(write_report(run).read_text()).json("d-0")
+    assert isinstance(texts, dict)
+    assert "has changed" in texts[changed.stem]["error"]
+    assert "cannot read" in texts[gone.stem]["error"]
+    assert len([text for text in texts.values() if isinstance(text, str)]) == 1
+
+
+def test_an_error_leaves_the_old_report_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "run", [long_text(4_000, 0.5)], 4)
+    page = write_report(run, embedded=1_000)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        write_report(run, embedded=1_000)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+    assert page.is_file()
+
+
+def test_many_documents_make_few_parts_and_no_large_one(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [f"{FACT}{number}" for number in range(2_000)], 2_000, extra="x" * 2_000)
+    page = write_report(run, embedded=100_000)
+    sizes = {file.name: file.stat().st_size for file in page.with_suffix(".samples").iterdir()}
+    assert [name for name in sizes if name.startswith("d-")] == ["d-0.js"]
+    assert 4 <= len(sizes) <= 8
+    assert max(sizes.values()) < 1_100_000
+
+
+def test_two_writers_at_once_leave_one_whole_report(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [long_text(40_000, 0.5)], 200, extra="so " * 2_000)
+    with ThreadPoolExecutor(4) as pool:
+        tries = [pool.submit(write_report, run, None, embedded=100_000) for _ in range(8)]
+    errors = [one.exception() for one in tries]
+    assert any(error is None for error in errors)
+    assert all(error is None or isinstance(error, StorageError) for error in errors)
+    page = write_report(run, embedded=100_000)
+    names = {file.stem for file in page.with_suffix(".samples").iterdir()}
+    payload = Page(page.read_text()).json("payload")
+    assert isinstance(payload, dict)
+    assert {f"s-{number}" for number in range(len(payload["starts"]))} | {"d-0"} == names
+    assert [file.name for file in run.path.iterdir() if file.name.startswith(".report")] == []
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -128,9 +128,8 @@ def grid_figure(grids: Iterable[Sequence[GridCell]]) -> str | None:
             told = f"{length}, {depth}: {score(mean)}, n {count}"
             shade = f"--share:{round(100 * mean)}%"
             parts.append(_rect(x + 1, y + 1, wide - 2, high - 2, kind, told, shade))
-            on = "on-dark" if mean > 0.5 and count >= _FEW else "on-light"
-            parts.append(_text(x + wide / 2, y + high / 2 + 1, f"{mean:.2f}", "middle", on))
-            parts.append(_text(x + wide / 2, y + high - 6, f"n {count}", "middle", f"{on} small"))
+            parts.append(_text(x + wide / 2, y + high / 2 + 1, f"{mean:.2f}", "middle"))
+            parts.append(_text(x + wide / 2, y + high - 5, f"n {count}", "middle", "small"))
     told = "Mean score by tokens of the prompt (columns) and place of the evidence in the context (rows)."
     return _svg(width, height, "Length by depth", told, parts)
 

@@ -7,19 +7,22 @@ over, because a page opened from a folder may load scripts but not fetch files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from golong_eval.errors import DocumentError
 from golong_eval.harness import StoredAnswer, StoredRun
 from golong_eval.harness.records import StoredPrompt
 from golong_eval.reports.samples import facets, split_thinking
 from golong_eval.reports.samples_text import gold_text
 from golong_eval.schema import Document, sha256_text
 
-__all__ = ["Part", "SampleIndex", "document_part", "documents_of", "encode", "sample_parts"]
+__all__ = ["Bundles", "Part", "SampleIndex", "encode", "sample_parts"]
 
-_PART = 1_000_000  # characters of answers in one part
+PART = 1_000_000
+"""Characters of answers or documents in one part; a longer answer or document has one of its own."""
 TRUNCATED, CUT, CACHED = 1, 2, 4
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
@@ -29,17 +32,12 @@ class Part:
     """One piece of the payload.
 
     Attributes:
-        name: Its name, letters, digits and dashes.
+        name: Its name: ``s-0``, ... for answers, ``d-0``, ... for documents.
         text: Its JSON, safe inside a script element.
     """
 
     name: str
     text: str
-
-    @property
-    def is_document(self) -> bool:
-        """Whether it is a document's text, and no answers."""
-        return self.name.startswith("d-")
 
     @property
     def size(self) -> int:
@@ -48,7 +46,10 @@ class Part:
 
 
 class SampleIndex:
-    """What the list of answers is filtered and sorted by, in columns; filled while parts are made."""
+    """What the list of answers is filtered and sorted by, in columns; filled while parts are made.
+
+    A name that is the one before it stands there as 0.
+    """
 
     def __init__(self) -> None:
         self.columns: dict[str, list[Any]] = {
@@ -56,6 +57,7 @@ class SampleIndex:
         }
         self.starts: list[int] = []
         """Row that each part begins with."""
+        self._last = ("", "", "")
 
     def __len__(self) -> int:
         return len(self.columns["id"])
@@ -66,19 +68,64 @@ class SampleIndex:
         flags = 0
         if made is not None:
             flags = TRUNCATED * made.hit_cap + CUT * made.context_cut + CACHED * made.from_cache
+        given = made if made is not None and made.text is not None else None  # a failure counted no tokens
+        names = (row.sample.id, row.sample.task, result.status)
+        identifier, task, status = (new if new != old else 0 for new, old in zip(names, self._last, strict=True))
+        self._last = names
         values = (
-            row.sample.id,
-            row.sample.task,
+            identifier,
+            task,
             row.repeat,
-            result.status,
+            status,
             None if result.value is None else round(result.value, 6),
             flags,
-            None if made is None else made.prompt_tokens,
-            None if made is None else made.completion_tokens,
-            None if made is None or made.seconds is None else round(made.seconds, 3),
+            None if given is None else given.prompt_tokens,
+            None if given is None else given.completion_tokens,
+            None if given is None or given.seconds is None else round(given.seconds, 3),
         )
         for column, value in zip(self.columns.values(), values, strict=True):
             column.append(value)
+
+
+class Bundles:
+    """The documents of a run, each distinct text once, small ones put together.
+
+    Args:
+        run: The run.
+
+    Raises:
+        DocumentError: A document has no hash, and can't be read.
+    """
+
+    def __init__(self, run: StoredRun) -> None:
+        self._bundles: list[list[Document]] = []
+        self._places: dict[str, int] = {}
+        self.least = 0
+        """Bytes that all of them take at least."""
+        room = 0
+        for sample in run.samples.values():
+            for document in sample.documents:
+                digest = hash_of(document)
+                if digest in self._places:
+                    continue
+                size = _size(document)
+                self.least += size
+                if not self._bundles or size > room:
+                    self._bundles.append([])
+                    room = PART
+                room -= size
+                self._bundles[-1].append(document)
+                self._places[digest] = len(self._bundles) - 1
+
+    def place(self, document: Document) -> int:
+        """Return the number of the part that holds a document."""
+        return self._places[hash_of(document)]
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the parts: texts by the first 16 digits of their hash. One that can't be read says why."""
+        for number, documents in enumerate(self._bundles):
+            texts = {hash_of(document)[:16]: _read(document) for document in documents}
+            yield Part(f"d-{number}", encode(texts))
 
 
 def encode(value: object) -> str:
@@ -91,68 +138,58 @@ def encode(value: object) -> str:
     return text.translate(_ESCAPES).encode("utf-8", "replace").decode("utf-8")
 
 
-def sample_parts(run: StoredRun, index: SampleIndex) -> Iterator[Part]:
+def sample_parts(run: StoredRun, index: SampleIndex, bundles: Bundles) -> Iterator[Part]:
     """Yield the answers in full, in the run's order, and fill the index.
 
-    Long texts that many answers share (instructions, answer contracts) stand once in each part.
+    What many answers share (instructions, lists of documents) stands once in each part.
     """
-    prompts = {prompt.hash: prompt for prompt in run.prompts().values()}
-    strings: dict[str, int] = {}
-    rows: list[dict[str, Any]] = []
+    prompts = run.prompts()
+    shared: dict[str, int] = {}
+    rows: list[str] = []
     size = 0
     for row in run.rows():
         if not rows:
             index.starts.append(len(index))
         index.add(row)
         made = row.generation
-        data = _answer(row, prompts.get((made.prompt_hash if made is not None else None) or ""), strings)
-        rows.append(data)
-        size += sum(len(value) for value in data.values() if isinstance(value, str)) + 500
-        if size + sum(map(len, strings)) > _PART:
-            yield _part(len(index.starts) - 1, strings, rows)
-            strings, rows, size = {}, [], 0
+        prompt = prompts.get((made.prompt_hash if made is not None else None) or "")
+        before = len(shared)
+        rows.append(encode(_answer(row, prompt, shared, bundles)))
+        size += len(rows[-1]) + sum(map(len, list(shared)[before:]))
+        if size > PART:
+            yield _part(len(index.starts) - 1, shared, rows)
+            shared, rows, size = {}, [], 0
     if rows:
-        yield _part(len(index.starts) - 1, strings, rows)
+        yield _part(len(index.starts) - 1, shared, rows)
 
 
-def documents_of(run: StoredRun) -> dict[str, Document]:
-    """Return each distinct document by the hash of its text."""
-    return {_hash(document): document for sample in run.samples.values() for document in sample.documents}
-
-
-def document_part(digest: str, document: Document) -> Part:
-    """Return a document's text as a part.
+def hash_of(document: Document) -> str:
+    """Return the hash of a document's text.
 
     Raises:
-        DocumentError: The text can't be read, or has changed.
+        DocumentError: It has none, and can't be read.
     """
-    return Part(f"d-{digest[:16]}", encode(document.read()))
-
-
-def _hash(document: Document) -> str:
     return document.sha256 or sha256_text(document.read())
 
 
-def _part(number: int, strings: Iterable[str], rows: list[dict[str, Any]]) -> Part:
-    return Part(f"s-{number}", encode({"strings": list(strings), "rows": rows}))
+def _part(number: int, shared: Mapping[str, int], rows: list[str]) -> Part:
+    return Part(f"s-{number}", f'{{"shared":[{",".join(shared)}],"rows":[{",".join(rows)}]}}')
 
 
-def _answer(row: StoredAnswer, prompt: StoredPrompt | None, strings: dict[str, int]) -> dict[str, Any]:
-    def shared(text: str) -> int:
-        return strings.setdefault(text, len(strings))
+def _answer(row: StoredAnswer, prompt: StoredPrompt | None, shared: dict[str, int], bundles: Bundles) -> dict[str, Any]:
+    def once(value: object) -> int:
+        return shared.setdefault(encode(value), len(shared))
 
     made, result, sample = row.generation, row.result, row.sample
-    thinking, answer = ("", None) if made is None else split_thinking(made)
+    thinking, answer = ("", None) if made is None or made.text is None else split_thinking(made)
     cited = {place.document for place in sample.metadata.evidence}
-    shown = {"none": (), "evidence": [one for one in sample.documents if one.id in cited]}.get(
-        prompt.context if prompt is not None else "full", sample.documents
-    )
+    context = "full" if prompt is None else prompt.context
+    shown = [one for one in sample.documents if context == "full" or (context == "evidence" and one.id in cited)]
     data: dict[str, Any] = {
         "question": sample.question,
-        "before": None if prompt is None else shared(prompt.before),
+        "before": None if prompt is None else once(prompt.before),
         "after": None if prompt is None else prompt.after,
-        "context": None if prompt is None else prompt.context,
-        "documents": [[document.id, document.title, _hash(document)[:16]] for document in shown],
+        "documents": once([[one.id, one.title, bundles.place(one), hash_of(one)[:16]] for one in shown]),
         "evidence": [[place.document, place.start, place.end] for place in sample.metadata.evidence],
         "facets": facets(row),
         "thinking": thinking,
@@ -168,10 +205,20 @@ def _answer(row: StoredAnswer, prompt: StoredPrompt | None, strings: dict[str, i
             "cut_tokens": made.cut_tokens,
             "reasoning_tokens": made.reasoning_tokens,
             "cached_tokens": made.cached_tokens,
-            "unfinished": made.thinking_unfinished,
+            "unfinished": made.thinking_unfinished or None,
         }
-    return {
-        name: value
-        for name, value in data.items()
-        if value is not None and value is not False and value not in ("", [], {})
-    }
+    return {name: value for name, value in data.items() if value is not None}
+
+
+def _size(document: Document) -> int:
+    if document.path is None:
+        return len(document.text or "")
+    file = Path(document.path)
+    return file.stat().st_size if file.is_file() else 0
+
+
+def _read(document: Document) -> str | dict[str, str]:
+    try:
+        return document.read()
+    except DocumentError as error:
+        return {"error": f"{error}"}

@@ -8,11 +8,16 @@
   const at = (id) => document.getElementById(id);
   const { columns, starts, beside } = JSON.parse(at("payload").textContent);
   const total = columns.id.length;
+  for (const name of ["id", "task", "status"]) {
+    const column = columns[name]; // a 0 stands for the name before it
+    for (let row = 1; row < total; row += 1) if (column[row] === 0) column[row] = column[row - 1];
+  }
 
   // ── parts: in the page, or in a script beside it that hands its data over ──
   const loaded = new Map();
   const waiting = new Map();
   globalThis.golongPart = (name, data) => { waiting.get(name)?.(data); waiting.delete(name); };
+  const DOCUMENTS = 100; // documents of a prompt that are listed at once
   function load(name) {
     if (!loaded.has(name)) {
       loaded.set(name, new Promise((resolve, reject) => {
@@ -21,11 +26,14 @@
         const script = document.createElement("script");
         waiting.set(name, resolve);
         script.src = `${encodeURIComponent(beside)}/${name}.js`;
-        script.onload = () => script.remove();
-        script.onerror = () => {
+        const failed = (what) => {
           loaded.delete(name);
-          reject(new Error(`${beside}/${name}.js is missing: keep that folder beside this page`));
+          waiting.delete(name);
+          script.remove();
+          reject(new Error(`${beside}/${name}.js ${what}`));
         };
+        script.onload = () => { if (waiting.has(name)) failed("is damaged: write the report again"); else script.remove(); };
+        script.onerror = () => failed("is missing: keep that folder beside this page");
         document.head.append(script);
       }));
     }
@@ -48,13 +56,15 @@
   const scoreText = (value) => (value === null ? "–" : value.toFixed(3));
 
   // Cut a text into blocks at line ends where there are any, and mark stretches of it.
-  function textBox(text, marks = []) {
-    const box = make("div", { class: text.length > BLOCK ? "text" : "text short", tabindex: "0", dir: "auto" });
+  function textBox(label, text, marks = []) {
+    const box = make("div", {
+      class: text.length > BLOCK ? "text" : "text short", tabindex: "0", dir: "auto", role: "group", "aria-label": label,
+    });
     let start = 0;
     while (start < text.length || start === 0) {
       let end = Math.min(text.length, start + BLOCK);
       if (end < text.length) {
-        const line = text.lastIndexOf("\n", end);
+        const line = start + text.slice(start, end).lastIndexOf("\n");
         if (line > start + BLOCK / 2) end = line + 1;
         else if (/[\ud800-\udbff]/.test(text[end - 1])) end += 1;
       }
@@ -74,9 +84,9 @@
     return box;
   }
   function folded(title, text, marks) {
-    if (text.length <= FOLD) return [make("h4", { text: title }), textBox(text, marks)];
+    if (text.length <= FOLD) return [make("h4", { text: title }), textBox(title, text, marks)];
     const details = make("details", {}, make("summary", { text: `${title} (${number(text.length)} characters)` }));
-    details.addEventListener("toggle", () => { if (details.childElementCount === 1) details.append(textBox(text, marks)); });
+    details.addEventListener("toggle", () => { if (details.childElementCount === 1) details.append(textBox(title, text, marks)); });
     return [details];
   }
   // Python counts characters, JavaScript counts UTF-16 units; they part at the first character beyond 16 bits.
@@ -93,7 +103,7 @@
     }
     return offsets.map((offset) => found.get(offset) ?? text.length);
   }
-  function documentFold([name, title, part], evidence) {
+  function documentFold([name, title, number_, digest], evidence) {
     const own = evidence.filter(([document]) => document === name);
     const label = [name, title].filter(Boolean).join("  ") + (own.length ? "  (evidence)" : "");
     const details = make("details", {}, make("summary", { text: label, dir: "auto" }));
@@ -102,38 +112,52 @@
       const holder = make("div", {}, make("p", { class: "note", text: "Loading…" }));
       details.append(holder);
       try {
-        const text = await load(`d-${part}`);
+        const text = (await load(`d-${number_}`))[digest];
+        if (typeof text !== "string") throw new Error(text?.error ?? "this document is missing");
         const flat = inUnits(text, own.flatMap(([, from, to]) => [from, to]));
         const marks = own.map((_, index) => [flat[2 * index], flat[2 * index + 1]]).sort((a, b) => a[0] - b[0]);
-        const box = textBox(text, marks);
-        holder.replaceChildren(make("p", { class: "note", text: `${number(text.length)} characters` }), box);
+        const box = textBox(label, text, marks);
+        const note = make("p", { class: "note", text: `${number(text.length)} characters ` });
         if (marks.length) {
-          holder.firstChild.append(" ", make("button", {
+          note.append(make("button", {
             type: "button", text: "Go to the evidence",
             onclick: () => box.querySelector("mark")?.scrollIntoView({ block: "center" }),
           }));
         }
+        holder.replaceChildren(note, box);
       } catch (error) {
         holder.replaceChildren(make("p", { class: "note bad", text: error.message }));
-        holder.remove();
-        details.append(make("p", { class: "note bad", text: error.message }));
+        details.addEventListener("toggle", () => holder.remove(), { once: true }); // the next try starts anew
       }
     });
     return details;
+  }
+  function documentFolds(documents, evidence) {
+    const holder = make("div");
+    const more = (start) => {
+      holder.append(...documents.slice(start, start + DOCUMENTS).map((one) => documentFold(one, evidence)));
+      const left = documents.length - start - DOCUMENTS;
+      if (left <= 0) return;
+      const button = make("button", { type: "button", text: `Show more of ${number(left)} documents` });
+      button.addEventListener("click", () => { button.remove(); more(start + DOCUMENTS); });
+      holder.append(button);
+    };
+    more(0);
+    return holder;
   }
 
   // ── one answer in full ──
   async function show(row, focus) {
     const detail = at("detail");
     chosen = row;
-    for (const line of at("rows").tBodies[0].rows) line.classList.toggle("chosen", Number(line.dataset.row) === row);
+    for (const line of at("rows").tBodies[0].rows) mark(line, Number(line.dataset.row) === row);
     let low = 0;
     while (low + 1 < starts.length && starts[low + 1] <= row) low += 1;
     let part;
     try {
       part = await load(`s-${low}`);
     } catch (error) {
-      detail.replaceChildren(make("p", { class: "note bad", text: error.message }));
+      if (chosen === row) detail.replaceChildren(make("p", { class: "note bad", text: error.message }));
       return;
     }
     if (chosen !== row) return; // another was chosen meanwhile
@@ -160,21 +184,22 @@
     if (data.error && data.error !== data.reason) children.push(make("p", { class: "bad", text: data.error }));
     if (data.thinking) children.push(...folded("Thinking", data.thinking));
     if (data.unfinished) children.push(make("p", { class: "note", text: "The thinking never ended." }));
-    if (data.answer !== undefined) children.push(...folded("Answer", data.answer));
+    if (data.answer === "") children.push(make("h4", { text: "Answer" }), make("p", { class: "note", text: "(empty)" }));
+    else if (data.answer !== undefined) children.push(...folded("Answer", data.answer));
     else children.push(make("h4", { text: "Answer" }), make("p", { class: "note", text: "none" }));
     children.push(...folded("Parsed answer", data.parsed ?? "–"), ...folded("Gold", data.gold));
     if (data.after === undefined) {
       children.push(...folded("Question", data.question));
     } else {
-      const documents = data.documents ?? [];
-      const before = part.strings[data.before];
+      const documents = part.shared[data.documents];
+      const before = part.shared[data.before];
       children.push(make("h4", { text: "Prompt" }));
       if (column("flags") & CUT) {
         const cut = `${number(data.cut_tokens ?? 0)} tokens of the documents were cut out in the middle; here they stand whole.`;
         children.push(make("p", { class: "note", text: cut }));
       }
       if (before) children.push(...folded("Before the documents", before));
-      for (const one of documents) children.push(documentFold(one, data.evidence ?? []));
+      children.push(documentFolds(documents, data.evidence));
       children.push(...folded("After the documents", data.after));
     }
     detail.replaceChildren(...children);
@@ -238,7 +263,7 @@
       const line = make("tr", { "data-row": row, onclick: () => go(row) }, make("td", {}, name),
         make("td", { text: columns.task[row] }), make("td", { text: status }),
         make("td", { class: "num", text: scoreText(columns.score[row]) }), make("td", { class: "num", text: tokens }));
-      if (row === chosen) line.classList.add("chosen");
+      mark(line, row === chosen);
       return line;
     });
     body.replaceChildren(...lines);
@@ -247,7 +272,16 @@
     at("previous").disabled = page === 0;
     at("next").disabled = page + 1 >= pages;
   }
-  function turn(by) { page += by; list(); }
+  function turn(by) {
+    page += by;
+    list();
+    // A button that was just disabled would leave the keyboard nowhere.
+    if (document.activeElement === document.body) at(by > 0 ? "previous" : "next").focus();
+  }
+  function mark(line, isChosen) {
+    line.classList.toggle("chosen", isChosen);
+    if (isChosen) line.setAttribute("aria-current", "true"); else line.removeAttribute("aria-current");
+  }
 
   // ── the address names the answer that is shown ──
   function go(row) {
@@ -267,8 +301,9 @@
       at("samples").scrollIntoView();
       return;
     }
-    const place = matching.indexOf(row);
-    if (place >= 0) { page = Math.floor(place / PAGE); list(); }
+    if (!matching.includes(row)) { at("filters").reset(); filter(); } // a link goes before what was filtered
+    page = Math.floor(matching.indexOf(row) / PAGE);
+    list();
     show(row, true);
   }
 
