@@ -292,7 +292,7 @@ class Generation(Frozen):
     """The documents were truncated to fit the model."""
     cut_tokens: int = 0
     """Tokens of the documents that the cut took out."""
-    seconds: float | None = None
+    seconds: float | None = Field(default=None, allow_inf_nan=False)
     """From when the engine took the request up to its answer, where the engine tells; with retries."""
     from_cache: bool = False
     """The answer was taken from the response cache."""
@@ -333,7 +333,7 @@ class RewardResult(Frozen):
     status: Status
     metric: str
     """Identity of the metric, for instance ``ndcg@gold[strict,v1]``."""
-    parts: dict[str, float] = Field(default_factory=dict)
+    parts: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     """What the value is made of, for instance precision and recall."""
     parsed: str | tuple[str, ...] | None = None
     """What was read as the answer."""

@@ -39,7 +39,7 @@ def audit(
     from golong_eval.harness.audit import collect_cases
     from golong_eval.reports.audit_figure import check_figure, write_audit_figure
     from golong_eval.reports.audit_text import audit_text
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown
     from golong_eval.rewards.audit import audit_rewards, check_output
 
     for file in filter(None, (out, figure)):
@@ -55,7 +55,7 @@ def audit(
             time_limit=time_limit,
             on_progress=lambda done, total: show(Progress("audit", done, total)),
         )
-    typer.echo(json_text(report) if json else audit_text(report))
+    typer.echo(json_text(report) if json else shown(audit_text(report)))
     if out is not None:
         report.write(out)
     if figure is not None:

@@ -80,10 +80,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _tell(problem: str, hint: str) -> None:
-    one_line = " ".join(problem.split())
-    typer.echo(f"golong: {one_line}", err=True)
+    typer.echo(f"golong: {_harmless(problem)}", err=True)
     if hint:
-        typer.echo(f"        {' '.join(hint.split())}", err=True)
+        typer.echo(f"        {_harmless(hint)}", err=True)
+
+
+def _harmless(text: str) -> str:
+    """Return a text on one line, without what could steer a terminal: a message may hold names of files and models."""
+    line = " ".join(text.split())
+    if line.isascii() and line.isprintable():
+        return line
+    from golong_eval.reports.terminal import shown_line  # loaded only where it is needed
+
+    return shown_line(line)
 
 
 def _kebab(argument: str) -> str:

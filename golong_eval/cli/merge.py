@@ -21,12 +21,12 @@ def merge(
     from golong_eval.harness import merge_runs
     from golong_eval.reports import results_text
     from golong_eval.reports.run_report import report_line
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown
 
     with progress_display() as show:
         results = merge_runs(runs, output_dir, on_progress=show)
-    typer.echo(json_text(results) if json else results_text(results))
+    typer.echo(json_text(results) if json else shown(results_text(results)))
     if report:
-        typer.echo(report_line(results), err=json)
+        typer.echo(shown(report_line(results)), err=json)
     if results.to_ask_again:
         raise typer.Exit(2)

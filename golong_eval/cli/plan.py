@@ -55,11 +55,11 @@ def plan(
 def print_plans(plans: "Sequence[Plan]", *, json: bool) -> None:
     """Print the plan of each checkpoint; exit with code 1 where something is in the way."""
     from golong_eval.reports import plan_text
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown
 
     if json:
         typer.echo(json_text(plans[0] if len(plans) == 1 else plans))
     else:
-        typer.echo("\n\n".join(plan_text(made) for made in plans))
+        typer.echo(shown("\n\n".join(plan_text(made) for made in plans)))
     if any(made.obstacles for made in plans):
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from golong_eval.harness import Progress
+from golong_eval.reports.terminal import shown_line
 
 __all__ = ["progress_display"]
 
@@ -37,7 +38,7 @@ def progress_display() -> Iterator[Callable[[Progress], None]]:
         def show(progress: Progress) -> None:
             if progress.stage not in rows:
                 rows[progress.stage] = bars.add_task(progress.stage, total=progress.total)
-            description = f"{progress.stage} {progress.message}".rstrip()
+            description = shown_line(f"{progress.stage} {progress.message}".rstrip())
             bars.update(
                 rows[progress.stage],
                 completed=progress.done,
@@ -62,6 +63,6 @@ class _PlainLines:
             return
         self._stage, self._printed = progress.stage, now
         count = f" {progress.done}/{progress.total}" if progress.total is not None else ""
-        message = f" {progress.message}" if progress.message else ""
+        message = f" {shown_line(progress.message)}" if progress.message else ""
         sys.stderr.write(f"{progress.stage}{count}{message}\n")
         sys.stderr.flush()

@@ -31,7 +31,7 @@ def report(
     from golong_eval.reports import results_text, several_text
     from golong_eval.reports.export import check_exports
     from golong_eval.reports.run_report import load_runs, write_reports
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown
 
     exports = [name.strip() for names in export or [] for name in names.split(",") if name.strip()]
     check_exports(exports)
@@ -40,6 +40,6 @@ def report(
     if json:
         typer.echo(json_text(results[0] if len(results) == 1 else results))
     else:
-        typer.echo(results_text(results[0], details=True) if len(results) == 1 else several_text(results))
+        typer.echo(shown(results_text(results[0], details=True) if len(results) == 1 else several_text(results)))
     for line in write_reports(loaded, html=html, exports=exports, out=out):
-        typer.echo(line, err=json)
+        typer.echo(shown(line), err=json)

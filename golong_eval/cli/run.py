@@ -29,7 +29,7 @@ def run(
     from golong_eval.harness import evaluate_each, plan_run
     from golong_eval.reports import results_text, several_text
     from golong_eval.reports.run_report import report_line
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown, shown_line
 
     if dry_run:
         with progress_display() as show:
@@ -43,11 +43,12 @@ def run(
     if json:
         typer.echo(json_text(finished[0] if len(settings) == 1 else finished))
     else:
-        typer.echo(results_text(finished[0]) if len(settings) == 1 else several_text(finished))
+        typer.echo(shown(results_text(finished[0]) if len(settings) == 1 else several_text(finished)))
     for results in finished if report else []:
-        typer.echo(report_line(results), err=json)
+        typer.echo(shown(report_line(results)), err=json)
     for outcome in failed:
         assert outcome.error is not None
-        typer.echo(f"golong: {outcome.model}: {outcome.error}\n        {outcome.error.hint}", err=True)
+        told = f"golong: {shown_line(str(outcome.model))}: {shown_line(str(outcome.error))}"
+        typer.echo(f"{told}\n        {shown_line(outcome.error.hint)}", err=True)
     if failed or any(results.to_ask_again for results in finished):
         raise typer.Exit(2)

@@ -40,8 +40,8 @@ def samples(
     from golong_eval.reports.run_report import load_run
     from golong_eval.reports.samples import Wanted, answer_data, select_answers
     from golong_eval.reports.samples_text import samples_text
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown
 
     wanted = Wanted.of(task, status, identifier or [], repeat, lowest, highest, limit)
     selection = select_answers(load_run(run, variant), wanted)
-    typer.echo(json_text(answer_data(selection)) if json else samples_text(selection, tail=tail, full=full))
+    typer.echo(json_text(answer_data(selection)) if json else shown(samples_text(selection, tail=tail, full=full)))

@@ -39,7 +39,7 @@ def score(
     from golong_eval.harness import rescore_run, score_file
     from golong_eval.reports import results_text
     from golong_eval.reports.run_report import report_line
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown
 
     metrics = {}
     for pair in metric or []:
@@ -54,8 +54,8 @@ def score(
             results = rescore_run(path, variant=variant, metrics=metrics, include=include or [], on_progress=show)
     else:
         results = score_file(path, samples=samples, variant=variant, metrics=metrics, include=include or [], out=out)
-    typer.echo(json_text(results) if json else results_text(results))
+    typer.echo(json_text(results) if json else shown(results_text(results)))
     if report and path.is_dir():
-        typer.echo(report_line(results), err=json)
+        typer.echo(shown(report_line(results)), err=json)
     if results.to_ask_again:
         raise typer.Exit(2)

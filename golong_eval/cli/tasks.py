@@ -24,12 +24,12 @@ def _tasks(context: typer.Context) -> None:
 @app.command("list")
 def list_tasks(include: _Include = None, json: _Json = False) -> None:
     """List the tasks: id, capability, metric, where their samples come from."""
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown
     from golong_eval.reports.text import catalogue_data, catalogue_text
     from golong_eval.tasks import load_catalogue
 
     catalogue = load_catalogue(include or [])
-    typer.echo(json_text(catalogue_data(catalogue)) if json else catalogue_text(catalogue))
+    typer.echo(json_text(catalogue_data(catalogue)) if json else shown(catalogue_text(catalogue)))
 
 
 @app.command()
@@ -40,12 +40,12 @@ def show(
     json: _Json = False,
 ) -> None:
     """Show a task: its prompt, its answer contract, and a worked sample with a right and a wrong answer."""
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown
     from golong_eval.reports.text import task_data, task_text
     from golong_eval.tasks import load_catalogue
 
     catalogue = load_catalogue(include or [])
-    typer.echo(json_text(task_data(catalogue, task, language)) if json else task_text(catalogue, task, language))
+    typer.echo(json_text(task_data(catalogue, task, language)) if json else shown(task_text(catalogue, task, language)))
 
 
 @app.command()
@@ -54,9 +54,10 @@ def new(
     directory: Annotated[Path, typer.Option("--dir", help="Where its folder is made.")] = Path(),
 ) -> None:
     """Make a folder for a task of your own, complete and valid, to be changed."""
+    from golong_eval.reports.terminal import shown_line
     from golong_eval.tasks import create_task
 
-    folder = create_task(name, directory)
+    folder = shown_line(str(create_task(name, directory)))
     typer.echo(f"made {folder}: edit task.yaml and examples.jsonl, then")
     typer.echo(f"  golong tasks validate {folder}")
     typer.echo(f"  golong run --include {folder} --tasks {name}")
@@ -72,16 +73,16 @@ def validate(
     json: _Json = False,
 ) -> None:
     """Check tasks or samples: every gold scores 1, every wrong answer less, the empty answer 0."""
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown
     from golong_eval.tasks import validate_path
 
     checked, faults = validate_path(path, include or [])
     for fault in faults:
-        typer.echo(str(fault), err=True)
+        typer.echo(shown(str(fault)), err=True)
     if json:
         typer.echo(json_text({"checked": checked, "faults": [fault._asdict() for fault in faults]}))
     else:
-        typer.echo(f"{checked}: {len(faults)} fault{'s' * (len(faults) != 1)}")
+        typer.echo(shown(f"{checked}: {len(faults)} fault{'s' * (len(faults) != 1)}"))
     if faults:
         raise typer.Exit(1)
 
@@ -104,7 +105,7 @@ def build(
     from golong_eval.cli.progress import progress_display
     from golong_eval.harness import Progress
     from golong_eval.reports import build_text
-    from golong_eval.reports.terminal import json_text
+    from golong_eval.reports.terminal import json_text, shown
     from golong_eval.tasks import build_to_file
 
     with progress_display() as show_progress:
@@ -119,4 +120,4 @@ def build(
             overwrite=overwrite,
             on_progress=lambda message: show_progress(Progress("build", message=message)),
         )
-    typer.echo(json_text(report) if json else build_text(report, str(out)))
+    typer.echo(json_text(report) if json else shown(build_text(report, str(out))))

@@ -15,20 +15,27 @@ from golong_eval.schema import Frozen
 __all__ = ["masked", "read_arguments"]
 
 _SECRET = re.compile(
-    r"api[_-]?key|secret|passw|authorization|credential|private|(^|access|auth|api|hf|bearer)[_-]?token$", re.IGNORECASE
+    r"(api|access|subscription)[_-]?key|secret|passw|authorization|credential|private|cookie|^(bearer|key)$"
+    r"|^x[_-]?auth|(^|access|auth|api|hf|bearer)[_-]?token$",
+    re.IGNORECASE,
 )
+_LOGIN = re.compile(r"(?<=://)[^/?#\s]+@")  # of an address: user:password@
 
 _Arguments = TypeVar("_Arguments", bound=Frozen)
 
 
 def masked(value: JsonValue) -> JsonValue:
-    """Return a value with whatever stands under a secret-looking key, at any depth, hidden.
+    """Return a value with whatever stands under a secret-looking key, and logins in addresses, hidden at any depth.
 
     >>> masked({"top_k": 20, "extra": [{"Authorization": "Bearer x", "eos_token": "</s>"}]})
     {'top_k': 20, 'extra': [{'Authorization': '***', 'eos_token': '</s>'}]}
+    >>> masked({"proxy": "http://user:word@host:80/", "cookie": "a"})
+    {'proxy': 'http://***@host:80/', 'cookie': '***'}
     """
     if isinstance(value, dict):
         return {key: "***" if _SECRET.search(key) else masked(inner) for key, inner in value.items()}
+    if isinstance(value, str):
+        return _LOGIN.sub("***@", value)
     return [masked(inner) for inner in value] if isinstance(value, list) else value
 
 

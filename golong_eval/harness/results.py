@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from golong_eval.schema import Frozen
 from golong_eval.statistics import Interval
@@ -25,7 +25,13 @@ SliceBy = Literal["length", "depth", "language", "difficulty"]
 """What samples are sorted by: tokens of the prompt, place of the evidence, language, the makers' grade."""
 
 
-class Estimate(Frozen):
+class _Finite(Frozen):
+    """What JSON can hold: no NaN, no infinity."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Estimate(_Finite):
     """A mean with its interval; see `golong_eval.statistics.Interval`."""
 
     mean: float | None
@@ -50,7 +56,7 @@ class Estimate(Frozen):
         )
 
 
-class AtK(Frozen):
+class AtK(_Finite):
     """What k answers to each sample earn, failures as 0. Means over samples, with their intervals."""
 
     k: int
@@ -60,7 +66,7 @@ class AtK(Frozen):
     """Highest score of k answers."""
 
 
-class Slice(Frozen):
+class Slice(_Finite):
     """The score of the samples of one kind."""
 
     by: SliceBy
@@ -74,7 +80,7 @@ class Slice(Frozen):
     """Mean over these."""
 
 
-class GridCell(Frozen):
+class GridCell(_Finite):
     """The score of the samples of one length and one depth of evidence, failures as 0."""
 
     length: str
@@ -83,7 +89,7 @@ class GridCell(Frozen):
     n: int
 
 
-class EffectiveLength(Frozen):
+class EffectiveLength(_Finite):
     """The longest length up to which the mean stays above a share of that at the shortest."""
 
     tokens: int
@@ -94,7 +100,7 @@ class EffectiveLength(Frozen):
     """The longest length there are scores of."""
 
 
-class TaskResult(Frozen):
+class TaskResult(_Finite):
     """The score of one task, with what is needed to judge it.
 
     Rates and scores are shares in [0, 1]; a field is None where there is nothing to compute it from.
@@ -151,7 +157,7 @@ class TaskResult(Frozen):
     """Answers by status."""
 
 
-class Usage(Frozen):
+class Usage(_Finite):
     """Tokens of a run's answers, as its engine counted them; what came from the response cache is left out."""
 
     prompt_tokens: int = 0
@@ -165,7 +171,7 @@ class Usage(Frozen):
     """Answers that the response cache had."""
 
 
-class Failure(Frozen):
+class Failure(_Finite):
     """Answers of one task that have no score for like reasons."""
 
     task: str
@@ -177,7 +183,7 @@ class Failure(Frozen):
     """Sample id of the first."""
 
 
-class Results(Frozen):
+class Results(_Finite):
     """The results of a run."""
 
     schema_version: int = 2

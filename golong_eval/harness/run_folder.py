@@ -102,7 +102,7 @@ class RunFolder:
             return None
         try:
             content = json.loads(file.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"not JSON ({error})", "start a new run", file=file) from error
         if not isinstance(content, dict):
             raise DataError("not a JSON object", "start a new run", file=file)
@@ -125,6 +125,9 @@ class RunFolder:
             temporary.replace(file)
         except OSError as error:
             raise _storage(file, error) from error
+        finally:
+            with contextlib.suppress(OSError):  # there is none any more where all went well
+                temporary.unlink()
 
 
 class AppendLog:

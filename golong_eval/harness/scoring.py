@@ -21,6 +21,8 @@ from golong_eval.tasks import ContextMode, TaskSpec
 
 __all__ = ["failures_of", "run_config", "score_answers", "score_run", "scores_file"]
 
+_NEEDED = ("engine", "context", "repeats", "seed", "include")  # settings that scores rest on
+
 
 def run_config(folder: RunFolder) -> dict[str, Any]:
     """Return a run's ``config.json``, with the keys that golong-eval writes.
@@ -31,6 +33,9 @@ def run_config(folder: RunFolder) -> dict[str, Any]:
     config = folder.read_json("config.json")
     if config is None or not isinstance(config.get("settings"), dict) or "started" not in config:
         raise DataError("this is no run of golong-eval", "name a folder with a config.json", file=folder.path)
+    lacking = [key for key in _NEEDED if key not in config["settings"]]
+    if lacking:
+        raise DataError(f"the settings lack {', '.join(lacking)}", "restore the file", file=folder.path / "config.json")
     return config
 
 

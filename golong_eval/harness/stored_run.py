@@ -10,8 +10,8 @@ from typing import Any
 from golong_eval.errors import DataError
 from golong_eval.harness.records import Key, StoredPrompt, StoredScore, read_predictions
 from golong_eval.harness.results import Results
-from golong_eval.harness.run_folder import AppendLog, RunFolder
-from golong_eval.harness.run_table import read_table
+from golong_eval.harness.run_folder import AppendLog
+from golong_eval.harness.run_table import read_environment, read_table
 from golong_eval.harness.scoring import scores_file
 from golong_eval.rewards import MetricSpec
 from golong_eval.schema import Generation, RewardResult, Sample
@@ -44,7 +44,7 @@ class StoredRun:
     Attributes:
         path: The folder.
         config: ``config.json``, secrets masked as they were written.
-        environment: ``env.json``; empty where there is none.
+        environment: ``env.json``; empty where there is none, or a damaged one.
         results: The table, by the chosen metrics.
         samples: The samples by id, in the run's order.
         answers: The answers by sample id and repeat.
@@ -104,7 +104,7 @@ def read_run(path: Path | str, *, variant: str | None = None) -> StoredRun:
     return StoredRun(
         path=path,
         config=config,
-        environment=RunFolder.json_at(path / "env.json") or {},
+        environment=read_environment(path),
         results=results,
         samples=samples,
         answers=read_predictions(path / "predictions", [row.task for row in results.tasks]),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from urllib.parse import quote
 
 from golong_eval.harness import Comparison, Paired, RunComparison, RunFacts, SamplePair, TaskComparison
+from golong_eval.reports.markdown_text import code, escaped, link
 from golong_eval.reports.table import table
 from golong_eval.reports.terminal import shown_line
 
 __all__ = ["comparison_markdown", "comparison_text"]
 
 _AVERAGE = "average"
+_PLACE, _REPEAT = "#sample=", "&repeat=0"  # of a sample in a report
 _NO_INTERVAL = {
     "one cluster": "all samples share one document or context: neither an interval nor a test",
     "all equal": "no interval: the difference is the same in all clusters",
@@ -39,14 +40,14 @@ def comparison_markdown(comparison: Comparison) -> str:
     for one in comparison.comparisons:
         header, rows = _table(comparison, one)
         head = _head(comparison, one)
-        lines += [f"## {_plain(head[0])}", "", *(f"- {_plain(line)}" for line in head[1:]), ""]
+        lines += [f"## {escaped(head[0])}", "", *(f"- {escaped(line)}" for line in head[1:]), ""]
         lines += [*_grid(header, rows, right=range(2, len(header))), ""]
-        lines += [_plain(" ".join(_legend(comparison))), ""]
-        lines += [f"- {_plain(finding)}" for finding in _findings(comparison, one)]
+        lines += [escaped(" ".join(_legend(comparison))), ""]
+        lines += [f"- {escaped(finding)}" for finding in _findings(comparison, one)]
         if notes := _notes(one):
-            lines += ["", "To know:", "", *(f"- {_plain(note)}" for note in notes)]
+            lines += ["", "To know:", "", *(f"- {escaped(note)}" for note in notes)]
         for name, found in _extremes(one):
-            lines += ["", f"### {_plain(name)}", "", *_pairs_markdown(comparison.baseline, one.run, found)]
+            lines += ["", f"### {escaped(name)}", "", *_pairs_markdown(comparison.baseline, one.run, found)]
         lines.append("")
     return "\n".join(lines).rstrip()
 
@@ -216,7 +217,7 @@ def _pairs_text(baseline: RunFacts, run: RunFacts, pairs: Sequence[SamplePair]) 
     lines = table(("task", "sample", baseline.label, run.label, "difference"), rows, right=range(2, 5))
     for facts, places in ((baseline, [pair.baseline_at for pair in pairs]), (run, [pair.other_at for pair in pairs])):
         found = [place for place in places if place is not None]
-        if found and found[0].startswith("golong "):
+        if found and not found[0].endswith(_REPEAT):
             found = found[:1]  # one command says how to read any
         lines += [f"{facts.label}: {place}" for place in found]
     return lines
@@ -243,10 +244,10 @@ def _pair_score(score: float, failures: int) -> str:
 def _link(label: str, at: str | None) -> str:
     if at is None:
         return ""
-    if at.startswith("golong "):
-        return f"`{at.replace('|', chr(92) + '|')}`"
-    path, _, place = at.partition("#")
-    return f"[{_plain(label)}]({quote(path)}#{place})"
+    if not at.endswith(_REPEAT):  # a command, in which such an end would stand in quotes
+        return code(at)
+    path, _, sample = at.rpartition(_PLACE)
+    return link(label, path, f"sample={sample}")
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], right: range, written: int | None = None) -> list[str]:
@@ -255,19 +256,12 @@ def _grid(header: Sequence[str], rows: Sequence[Sequence[str]], right: range, wr
     def line(row: Sequence[str]) -> str:
         return (
             "| "
-            + " | ".join(cell if place == written else _plain(cell.strip()) for place, cell in enumerate(row))
+            + " | ".join(cell if place == written else escaped(cell.strip()) for place, cell in enumerate(row))
             + " |"
         )
 
     rule = "|" + "|".join("--:" if place in right else "---" for place in range(len(header))) + "|"
     return [line(header), rule, *(line(row) for row in rows)]
-
-
-def _plain(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    for sign in "\\`*_[]<>|":
-        text = text.replace(sign, f"\\{sign}")
-    return text
 
 
 def _bulleted(title: str, lines: Sequence[str], before: str) -> list[str]:

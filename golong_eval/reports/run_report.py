@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from golong_eval.errors import ConfigError, StorageError
+from golong_eval.errors import ConfigError, GolongError, StorageError
 from golong_eval.harness import RESULT_VARIANTS, Results, RunFolder, StoredRun, read_run
+from golong_eval.harness.run_table import label_of
 from golong_eval.reports.export import check_exports, export_run
 
 __all__ = ["ReportedRun", "load_run", "load_runs", "report_line", "write_reports"]
@@ -77,21 +78,18 @@ def write_reports(
 def report_line(results: Results) -> str:
     """Write the HTML report of results that were just stored in a run's folder, and return a line about it.
 
-    The results stand on disk already: that a report of them can't be written is told, and is no error.
+    The results stand on disk already: that no report of them can be made is told, and is no error.
     """
     path = Path(results.run)
     try:
         label = _label_of(path, results)
         return f"report: {_write_html(ReportedRun(read_run(path, variant=label), label), None)}"
-    except (StorageError, OSError) as error:
+    except (GolongError, OSError) as error:
         return f"no report was written ({' '.join(str(error).split())}); later: golong report {path}"
 
 
 def _load(path: Path, variant: str | None) -> ReportedRun:
-    run = read_run(path, variant=variant)
-    # golong score writes no results of their own where the tasks' metrics are of that variant already.
-    own = variant is None or not (path / f"results.{variant}.json").is_file()
-    return ReportedRun(run, None if own else variant)
+    return ReportedRun(read_run(path, variant=variant), label_of(path, variant))
 
 
 def _label_of(path: Path, results: Results) -> str | None:

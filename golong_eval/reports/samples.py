@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Self, get_args
 
-from golong_eval.errors import ConfigError, DataError, UnknownNameError, nearest
+from golong_eval.errors import ConfigError, UnknownNameError, nearest
 from golong_eval.harness import StoredAnswer, StoredRun
 from golong_eval.harness.breakdown import depth_group, length_group
 from golong_eval.harness.records import StoredPrompt
@@ -201,10 +201,7 @@ def prompt_text(selection: Selection, row: StoredAnswer, *, whole: bool) -> str 
     if not whole:
         return stored.after
     # Every task shows documents in the same way; what stands around them is what was stored.
-    try:
-        documents = _any_task().prompt(row.sample, stored.context).documents  # type: ignore[arg-type]  # from the setting
-    except DataError as error:
-        raise DataError(str(error), "leave out --full", file=selection.run.path) from error
+    documents = _any_task().prompt(row.sample, stored.context).documents  # type: ignore[arg-type]  # from the setting
     return stored.before + documents + stored.after
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
+from golong_eval.errors import DataError, DocumentError
 from golong_eval.harness import StoredAnswer
 from golong_eval.reports.numbers import NONE, score
 from golong_eval.reports.samples import Selection, facets, prompt_text, split_thinking, statuses_of
@@ -38,7 +40,7 @@ def samples_text(selection: Selection, *, tail: int = 400, full: bool = False) -
         full: Whole prompts, thinking and answers.
 
     Raises:
-        DocumentError: A document is asked for and can't be read.
+        DocumentError: Whole prompts are asked for and a document can't be read.
     """
     blocks = ["\n".join(_block(selection, row, tail, full)) for row in selection.answers]
     return "\n\n".join([*blocks, _count(selection)])
@@ -111,9 +113,14 @@ def _tokens(made: Generation) -> str:
 
 
 def _prompt(selection: Selection, row: StoredAnswer, tail: int, full: bool) -> Iterator[str]:
-    prompt = prompt_text(selection, row, whole=full)
+    try:
+        prompt = prompt_text(selection, row, whole=full)
+    except DocumentError as error:
+        raise DocumentError(str(error), "leave out --full") from error
+    begun = full  # whether the prompt is there from its beginning
     if not full and prompt is not None and tail > len(prompt):
-        prompt = prompt_text(selection, row, whole=True)
+        with contextlib.suppress(DocumentError, DataError):  # its end, which was stored, needs no document
+            prompt, begun = prompt_text(selection, row, whole=True), True
     if prompt is None:
         yield from _text("question", row.sample.question, full)
         return
@@ -124,7 +131,7 @@ def _prompt(selection: Selection, row: StoredAnswer, tail: int, full: bool) -> I
     if row.sample.question not in end:
         yield from _text("question", row.sample.question, full)
     if end:
-        yield from _text("prompt", ("…" if len(end) < len(prompt) else "") + end, True)
+        yield from _text("prompt", ("…" if len(end) < len(prompt) or not begun else "") + end, True)
 
 
 def _answer(made: Generation, full: bool) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -274,7 +275,7 @@ def result_of(rule: Rule, outcome: Outcome) -> RewardResult:
         value=value,
         status=outcome.status,
         metric=rule.identity,
-        parts=parts,
+        parts={name: part for name, part in parts.items() if math.isfinite(part)},
         parsed=_short(outcome.parsed),
         reason=None if outcome.reason is None else _utf8(outcome.reason[:_MAX_PARSED]),
     )

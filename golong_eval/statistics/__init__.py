@@ -1,6 +1,12 @@
 """Means with intervals, paired tests, repeats and lengths: pure functions on arrays."""
 
-from golong_eval.statistics.clusters import cluster_numbers, cluster_values, standard_error
+from golong_eval.statistics.clusters import (
+    cluster_numbers,
+    cluster_values,
+    cluster_weights,
+    effective_clusters,
+    standard_error,
+)
 from golong_eval.statistics.intervals import Interval, bootstrap_t_interval, mean_interval, wilson_interval
 from golong_eval.statistics.lengths import SHARE, effective_length, length_bucket
 from golong_eval.statistics.paired import (
@@ -20,6 +26,8 @@ __all__ = [
     "bootstrap_t_interval",
     "cluster_numbers",
     "cluster_values",
+    "cluster_weights",
+    "effective_clusters",
     "effective_length",
     "holm",
     "length_bucket",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Scores: TypeAlias = Sequence[float] | NDArray[np.floating[Any]]
     Labels: TypeAlias = Sequence[Hashable] | NDArray[Any]
 
-__all__ = ["cluster_numbers", "cluster_values", "standard_error"]
+__all__ = ["cluster_numbers", "cluster_values", "cluster_weights", "effective_clusters", "standard_error"]
 
 
 def cluster_numbers(clusters: Labels) -> NDArray[np.int64]:
@@ -36,8 +36,10 @@ def cluster_values(scores: ArrayLike, clusters: Labels, strata: Labels | None = 
     """Return one value for each of the G clusters: the mean, and how far the cluster pulls it.
 
     The mean is that over all scores, so a cluster weighs what it holds; with strata (tasks, for instance) it
-    is the mean of the strata's means. A cluster's value is that mean plus G times the sum of its scores'
-    distances from their stratum's mean, each divided by the stratum's size: the linearised ratio of sums.
+    is the mean of the strata's means. The values are the jackknife's: that mean, less G - 1 times what leaving the
+    cluster out changes. What a cluster pulls the mean by (its scores' distances from their stratum's mean, each divided
+    by the stratum's size) is divided by 1 - w for a cluster that makes up w of the mean: it pulls the mean
+    towards itself, and would hide a part of its distance (CR3 of MacKinnon and White 1985).
 
     Args:
         scores: n finite scores, n at least 1.
@@ -66,9 +68,42 @@ def cluster_values(scores: ArrayLike, clusters: Labels, strata: Labels | None = 
     groups = cluster_numbers(strata) if strata is not None else np.zeros(len(values), np.int64)
     sizes = np.bincount(groups)
     means = np.bincount(groups, weights=values) / sizes
-    pulls = (values - means[groups]) / (sizes[groups] * len(sizes))
-    found: NDArray[np.float64] = means.mean() + (labels.max() + 1) * np.bincount(labels, weights=pulls)
+    count = int(labels.max()) + 1
+    if count == 1:
+        return np.array([means.mean()])
+    pulls = np.bincount(labels, weights=(values - means[groups]) / (sizes[groups] * len(sizes)))
+    shares = 1 - _weights(labels, groups, sizes)
+    left_out = pulls * (count - 1) / shares
+    found: NDArray[np.float64] = means.mean() + left_out - left_out.mean()
     return found
+
+
+def cluster_weights(clusters: Labels, strata: Labels | None = None) -> NDArray[np.float64]:
+    """Return the share of the mean that each cluster's scores make up; they sum to 1.
+
+    >>> cluster_weights(["a", "a", "a", "b"]).tolist()
+    [0.75, 0.25]
+    """
+    import numpy as np
+
+    groups = cluster_numbers(strata) if strata is not None else np.zeros(len(clusters), np.int64)
+    return _weights(cluster_numbers(clusters), groups, np.bincount(groups))
+
+
+def effective_clusters(clusters: Labels, strata: Labels | None = None) -> float:
+    """Return how many clusters of one size would tell as much: 1 over the sum of squared weights.
+
+    >>> effective_clusters(["a", "b", "c", "d"]), round(effective_clusters(["a"] * 97 + ["b", "c", "d"]), 2)
+    (4.0, 1.06)
+    """
+    weights = cluster_weights(clusters, strata)
+    return float(1 / (weights @ weights))
+
+
+def _weights(labels: NDArray[np.int64], groups: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    import numpy as np
+
+    return np.bincount(labels, weights=1 / (sizes[groups] * len(sizes))).astype(np.float64)
 
 
 def standard_error(values: ArrayLike) -> float | None:

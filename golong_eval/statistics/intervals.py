@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from golong_eval.statistics.clusters import cluster_values, standard_error
+from golong_eval.statistics.clusters import cluster_values, effective_clusters, standard_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ RESAMPLES = 4_999
 FEWEST_SCORES, FEWEST_CLUSTERS = 10, 5
 _GROUPS = 1_000  # clusters beyond this many are dealt into as many groups
 _CELLS = 1_000_000  # of the resampling matrix held at once
-_FLOOR = 0.5  # a resample's standard error is taken to be at least this share of the data's
+_FLOOR = 0.55  # a resample's standard error is taken to be at least this share of the data's
 _EQUAL = 1e-12
 
 
@@ -39,7 +39,8 @@ class Interval:
         stderr: Standard error of the mean, over clusters; None with fewer than two.
         level: Nominal coverage.
         method: ``bootstrap-t``, ``wilson``, ``wilson over clusters``, or why there is none: ``no scores``,
-            ``fewer than 10 scores``, ``fewer than 5 clusters``, ``one cluster``, ``all equal``.
+            ``fewer than 10 scores``, ``fewer than 5 clusters``, ``few clusters hold most``, ``one cluster``,
+            ``all equal``.
         n: Number of scores.
         clusters: Number of clusters.
     """
@@ -95,7 +96,7 @@ def bootstrap_t_interval(
     Each resample draws as many values as there are, with replacement, and yields
     t = (its mean - the mean) / its standard error; the quantiles of t take the place of Student's.
     Few skewed values make resamples that are nearly constant, whose t has no bound, so a resample's error
-    counts as at least half of the data's: without that floor the interval of 20 clusters that are mostly 0 is
+    counts as at least 0.55 of the data's: without that floor the interval of 20 clusters that are mostly 0 is
     [0, 1]. A lower floor makes such intervals too wide, a higher one too narrow. More than 1,000 values are dealt
     at random into 1,000 groups and summed: of so many the mean is as good as normal, and time stays bounded.
 
@@ -149,7 +150,8 @@ def mean_interval(
 ) -> Interval:
     """Return a mean with its interval, by the form that its scores allow.
 
-    - Fewer than 10 scores, or than 5 clusters: the mean alone. So few don't tell how they spread.
+    - Fewer than 10 scores, or than 5 clusters, or clusters so unequal that they are worth fewer than 5
+      (`effective_clusters`): the mean alone. So few don't tell how they spread.
     - Wilson where the metric is 0 or 1 by nature, there are no strata, and no cluster has two scores.
       The metric decides, not the values: the method must not change with what was drawn.
     - All scores 0, or all 1, in any other case: Wilson's over clusters. A cluster counts as one trial, in which a score
@@ -197,6 +199,8 @@ def mean_interval(
         return found("one cluster")
     if groups < FEWEST_CLUSTERS:
         return found(f"fewer than {FEWEST_CLUSTERS} clusters")
+    if effective_clusters(clusters, strata) < FEWEST_CLUSTERS:
+        return found("few clusters hold most")
     alone = binary and strata is None and groups == count
     if alone and all(score in (0, 1) for score in scores):
         return found("wilson", wilson_interval(round(sum(scores)), count, level))

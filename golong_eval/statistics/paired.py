@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from golong_eval.statistics.clusters import cluster_numbers, cluster_values
+from golong_eval.statistics.clusters import cluster_numbers, cluster_values, cluster_weights
 from golong_eval.statistics.intervals import mean_interval
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def minimum_detectable_effect(
     pulls = (values - values.mean()) / count
     root = float(np.linalg.norm(pulls))
     critical = float(np.quantile(abs(_flipped(pulls, flips, seed)), 1 - alpha)) / root
-    weights = _weighted_sums([1.0] * len(differences), clusters, strata)
+    weights = cluster_weights(clusters, strata)
     room = 1 - critical**2 * float(weights @ weights)
     if room <= 0:
         return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -166,3 +168,28 @@ def test_mistakes_are_told_in_two_lines(golong, arguments: list[str], message: s
     assert outcome.code == 1
     assert message in outcome.err
     assert len(outcome.err.strip().splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["a#b (c)", "a#sample=b", "golong x"])
+def test_markdown_links_to_folders_of_any_name(golong, name: str) -> None:
+    gold, wrong = made(golong, "gold", tasks="t1"), made(golong, "wrong", tasks="t1")
+    (wrong / "report.html").write_text("")
+    wrong.parent.rename(name)
+    outcome = golong("compare", gold, Path(name, wrong.name), "--markdown", "--show", "1")
+    assert f"[wrong]({quote(f'{name}/{wrong.name}')}/report.html#sample=t1-" in outcome.out
+
+
+def test_ids_in_markdown_stay_text(golong) -> None:
+    samples = ["tasks", "build", "--out", "s.jsonl", "--tasks", "t1", "--length", "1k", "--per-task", "3"]
+    assert golong(*samples).code == 0
+    rows = [json.loads(line) for line in Path("s.jsonl").read_text().splitlines()]
+    lines = [json.dumps(row | {"id": f"`{place}`\n# <img src=x>|@me"}) for place, row in enumerate(rows)]
+    Path("s.jsonl").write_text("\n".join(lines) + "\n")
+    gold, wrong = (made(golong, model, tasks="s.jsonl") for model in ("gold", "wrong"))
+    outcome = golong("compare", gold, wrong, "--markdown", "--show", "2")
+    assert outcome.code == 0, outcome.err
+    assert "&lt;img src=x&gt;" in outcome.out
+    assert "<img" not in outcome.out
+    assert "\n# <" not in outcome.out
+    assert not re.search(r"(?<![\\\w])`\d", outcome.out)
+    assert "@me" not in outcome.out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from golong_eval.errors import StorageError
+from golong_eval.errors import DocumentError, StorageError
 from golong_eval.harness import Results
 
 SCRIPTED = ["run", "--engine", "scripted", "--length", "1k", "--limit", "2", "--tasks", "t1,t7"]
@@ -238,3 +239,51 @@ def test_faults_are_json_too(golong) -> None:
     assert outcome.code == 1
     (fault,) = strict_json(outcome.out)["faults"]
     assert (fault["file"], fault["line"]) == ("mine.jsonl", 1)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Terminals
+
+_ESCAPES = "\x1b[2J\x1b]0;owned\x07\u202egnp"
+_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")
+
+
+def test_nothing_in_a_folder_steers_the_terminal(golong, run: Path) -> None:
+    content = json.loads((run / "results.json").read_text())
+    failure = {"task": _ESCAPES, "status": _ESCAPES, "reason": _ESCAPES, "count": 1, "example": _ESCAPES}
+    content |= dict.fromkeys(("engine", "context", "started", "stopped", "shard", "model"), _ESCAPES)
+    content |= {"dropped": {_ESCAPES: _ESCAPES}, "failed": [failure], "failures": 1}
+    (run / "results.json").write_text(json.dumps(content))
+    other = run.with_name(f"other{_ESCAPES}")
+    shutil.copytree(run, other)
+    for arguments in (
+        ["report", run],
+        ["report", other, "--export", "markdown,csv"],
+        ["report", run, other, "--no-html"],
+        ["samples", other],
+        ["compare", run, other],
+        ["compare", run, other, "--markdown"],
+        ["score", other],
+    ):
+        outcome = golong(*arguments)
+        assert outcome.code == 0, outcome.err
+        assert not _STEERS.search(outcome.out + outcome.err), arguments
+        assert "\\x1b[2J" in outcome.out or "\\x1b\\[2J" in outcome.out, arguments
+
+
+def test_no_error_steers_the_terminal(golong) -> None:
+    for verb in ("report", "samples", "score", "merge"):
+        outcome = golong(verb, f"no{_ESCAPES}where")
+        assert outcome.code == 1
+        assert not _STEERS.search(outcome.err)
+        assert "\\x1b[2J" in outcome.err
+
+
+def test_a_report_of_documents_that_are_gone_is_told_and_loses_nothing(golong, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise DocumentError("document 'D1' has changed", "build the samples again")
+
+    monkeypatch.setattr(importlib.import_module("golong_eval.reports.html"), "write_report", fail)
+    outcome = golong(*SCRIPTED, "--model", "gold")
+    assert outcome.code == 0
+    assert "no report was written (document 'D1' has changed); later: golong report" in outcome.out

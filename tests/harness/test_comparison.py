@@ -437,6 +437,20 @@ def test_samples_are_linked_to_a_report_where_there_is_one(run: Runs) -> None:
     assert pair.other_at == f"{second}/report.html#sample=t1%200%2F%C3%A4&repeat=0"
 
 
+def test_samples_are_linked_to_the_scores_that_were_compared(run: Runs) -> None:
+    samples = [sample for sample in make_samples(1) if sample.task == "t7"]
+    paths = [run(samples), run(samples, wrong=ids(0, task="t7"))]
+    for path in paths:
+        rescore_run(path, variant="official")
+        (path / "report.html").write_text("")
+    (paths[1] / "report.official.html").write_text("")
+    (official,) = compare_runs(paths, variant="official").comparisons[0].losses
+    assert official.baseline_at == f"golong samples {paths[0]} --variant official --id t7-0"
+    assert official.other_at == f"{paths[1]}/report.official.html#sample=t7-0&repeat=0"
+    (strict,) = compare_runs(paths, variant="strict").comparisons[0].losses
+    assert strict.baseline_at == f"{paths[0]}/report.html#sample=t7-0&repeat=0"
+
+
 def test_of_equal_gains_some_of_every_task_are_listed(run: Runs) -> None:
     samples = make_samples(4)
     wrong = {sample.id for sample in samples}

@@ -118,3 +118,16 @@ def test_damaged_json_is_named(tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(json.dumps([1]))
         with pytest.raises(DataError, match="not a JSON object"):
             folder.read_json("config.json")
+
+
+def test_a_temporary_file_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with RunFolder(tmp_path / "run") as folder:
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(StorageError, match="No space left"):
+            folder.write_lines("results.json", ["{}"])
+        with pytest.raises(AttributeError):
+            folder.write_lines("results.json", [None])  # type: ignore[list-item]
+    assert not list((tmp_path / "run").rglob("*.part"))

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import importlib
 import importlib.util
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from golong_eval.errors import StorageError, UnknownNameError
+from golong_eval.errors import DataError, DocumentError, StorageError, UnknownNameError
 from golong_eval.harness import StoredRun, read_run, rescore_run
 from golong_eval.reports.export import EXPORTS, check_exports, export_run, results_markdown
-from golong_eval.reports.export.lm_eval import metric_name
+from golong_eval.reports.export.files import write_lines
+from golong_eval.reports.export.lm_eval import _sanitized, metric_name
 from golong_eval.reports.export.tables_csv import safe_cell
 from golong_eval.rewards import MetricSpec, Semantic
 from golong_eval.schema import sha256_text
@@ -240,3 +243,52 @@ def test_lm_eval_makes_its_table_of_the_file(run: StoredRun, tmp_path: Path) -> 
     assert re.search(r"- t7 .*\| *1\|none *\| *0\|", table)
     assert "score" in utils.make_table(found, "groups")
     assert utils.get_results_filenames([str(file) for file in tmp_path.rglob("*.json*")])
+
+
+@pytest.mark.parametrize(
+    ("model", "folder"),
+    [
+        ("org/model-7b", "org__model-7b"),
+        (".", "_"),
+        ("..", "_"),
+        ("../..", "..___"),
+        ("a\x00b\x1b[2J", "a__x00b__x1b__2J"),
+        ("a. . ", "a_"),
+        ("CON", "_CON"),
+        ("com1.txt", "_com1.txt"),
+        ("console", "console"),
+        ("", "_"),
+    ],
+)
+def test_a_model_s_folder_has_a_name_on_every_system(model: str, folder: str) -> None:
+    assert _sanitized(model) == folder
+
+
+def test_a_long_name_is_cut_and_stays_its_own() -> None:
+    one, two = _sanitized("答" * 300), _sanitized("答" * 301)
+    assert one != two
+    assert all(190 < len(name.encode()) <= 200 for name in (one, two))
+
+
+def test_a_start_that_is_no_date_is_told(run: StoredRun, tmp_path: Path) -> None:
+    for started in ("yesterday", "", "0001-01-01T00:00:00+23:00"):
+        damaged = dataclasses.replace(run, results=run.results.model_copy(update={"started": started}))
+        with pytest.raises(DataError, match="the results have no date"):
+            export_run(damaged, "lm-eval", tmp_path)
+
+
+def test_a_run_without_notes_or_settings_of_sampling_is_exported(run: StoredRun, tmp_path: Path) -> None:
+    kept = {key: value for key, value in run.settings.items() if key not in ("temperature", "top_p", "seed")}
+    bare = dataclasses.replace(run, config=run.config | {"settings": kept}, environment={})
+    found, _ = exported(bare, tmp_path)
+    assert found["config"]["gen_kwargs"]["do_sample"] is False
+
+
+def test_a_temporary_file_is_not_left_behind(tmp_path: Path) -> None:
+    def lines() -> Iterator[str]:
+        yield "a"
+        raise DocumentError("gone")
+
+    with pytest.raises(DocumentError):
+        write_lines(tmp_path / "it" / "a.csv", lines())
+    assert not list((tmp_path / "it").iterdir())

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from golong_eval.errors import DocumentError
 from golong_eval.harness import Results
 from golong_eval.harness.results import Failure
 from golong_eval.reports import results_notes, results_text, several_text
+from golong_eval.reports.markdown_text import code, escaped
 from golong_eval.reports.results_tables import group_names, slices_by
 from golong_eval.reports.samples import Wanted, answer_data, prompt_text, select_answers, split_thinking
 from golong_eval.reports.samples_text import gold_text, samples_text
@@ -227,3 +229,47 @@ def test_the_whole_prompt_is_that_which_was_asked(tmp_path: Path) -> None:
     data = answer_data(selection)
     assert [one["prompt"] for one in data] == [prompt_text(selection, row, whole=True) for row in selection.answers]
     assert data[0]["answer"].endswith('=HYPERLINK("http://x","y")')
+
+
+def test_the_end_of_a_prompt_needs_no_document(tmp_path: Path) -> None:
+    run = hostile_run(tmp_path, per_task=1)
+    selection = select_answers(run, Wanted(ids=("t1-0",)))
+    assert "The pump stopped at dawn." in samples_text(selection, tail=100_000)
+    for file in (run.path / "samples.documents").iterdir():
+        file.unlink()
+    text = samples_text(selection, tail=100_000)
+    assert "The pump stopped at dawn." not in text
+    assert "Who opened the valve?" in text
+    assert "…" in text
+    with pytest.raises(DocumentError) as caught:
+        samples_text(selection, full=True)
+    assert caught.value.hint == "leave out --full"
+    with pytest.raises(DocumentError):
+        answer_data(selection)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Markdown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\n# b `c`\t|", "a\\\\n\\# b \\`c\\`\\\\t\\|"),
+        ("see https://a.b/c", "see https\\://a.b/c"),
+        ("ftp://a and a: b", "ftp\\://a and a: b"),
+        ("WWW.a.b", "WWW\\.a.b"),
+        ("@name, (@other)", "@&#8288;name, (@&#8288;other)"),
+        ("a@b.org", "a@&#8288;b.org"),
+        ("avg@4 ndcg@gold[strict,v1]", "avg@4 ndcg@gold\\[strict,v1\\]"),
+        ("&amp; <b>", "&amp;amp; &lt;b&gt;"),
+    ],
+)
+def test_markdown_shows_text_as_it_is_and_links_nothing(text: str, expected: str) -> None:
+    assert escaped(text) == expected
+
+
+def test_code_in_markdown_can_not_be_left() -> None:
+    assert code("golong samples a --id 'x y'") == "`golong samples a --id 'x y'`"
+    assert code("a `b` <img>") == "a \\`b\\` &lt;img&gt;"
+    assert code("a\n# b|c\\") == "a\\\\n\\# b\\|c\\\\"

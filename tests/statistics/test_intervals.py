@@ -14,6 +14,7 @@ from golong_eval.statistics import (
     bootstrap_t_interval,
     cluster_numbers,
     cluster_values,
+    effective_clusters,
     mean_interval,
     standard_error,
     wilson_interval,
@@ -41,18 +42,27 @@ def test_wilson_refuses_nonsense() -> None:
 
 
 def test_cluster_values_by_hand() -> None:
-    # Mean 0.5 over four; cluster a pulls (0.5 + 0.5 + 0.5) / 4 * 2, b the opposite.
     assert cluster_values([1.0, 1.0, 0.0, 0.0], ["a", "a", "b", "b"]).tolist() == [1.0, 0.0]
-    assert cluster_values([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"]).tolist() == pytest.approx([1.125, 0.375])
+    # Mean 0.75; without a it is 0, without b 1: changes of -0.75 and 0.25, whose mean is -0.25.
+    assert cluster_values([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"]).tolist() == pytest.approx([1.25, 0.25])
 
 
-def test_the_standard_error_is_the_cluster_robust_one() -> None:
-    """CR0 of a regression on a constant, times G / (G - 1): the sandwich estimator that statsmodels gives."""
+def test_the_standard_error_is_the_jackknifes() -> None:
     scores = RNG.random(60)
     clusters = RNG.integers(0, 12, 60)
-    sums = np.array([(scores - scores.mean())[clusters == g].sum() for g in np.unique(clusters)])
-    sandwich = math.sqrt(12 / 11 * (sums**2).sum()) / 60
-    assert standard_error(cluster_values(scores, clusters.tolist())) == pytest.approx(sandwich)
+    without = np.array([scores[clusters != g].mean() for g in np.unique(clusters)])
+    jackknife = math.sqrt(11 / 12 * ((without - without.mean()) ** 2).sum())
+    assert standard_error(cluster_values(scores, clusters)) == pytest.approx(jackknife)
+
+
+def test_one_large_cluster_does_not_hide_its_own_distance() -> None:
+    """The large cluster pulls the mean to itself: its distance of 0.05 stands for one of 0.5 from the others."""
+    scores = [0.9] * 90 + [0.4] * 10
+    clusters = [0] * 90 + list(range(1, 11))
+    values = cluster_values(scores, clusters)
+    assert values[0] - values[1] == pytest.approx(10 * (0.05 * 0.9 / 0.1 + 0.45 * 0.01 / 0.99))
+    assert mean_interval(scores, clusters).method == "few clusters hold most"
+    assert effective_clusters(clusters) == pytest.approx(1 / (0.81 + 10 * 0.0001))
 
 
 def test_single_scores_have_the_textbook_error() -> None:

@@ -172,7 +172,7 @@ def _compare(
         cautions += task_cautions(baseline.results[row.task], other.results[row.task], labels)
         cautions += sample_cautions(row, matched[row.task], (baseline, other), labels)
     cautions += tokenizer_cautions(matched.values())
-    gains, losses = _extremes(matched, (baseline.path, other.path), show)
+    gains, losses = _extremes(matched, (baseline, other), show)
     return RunComparison(
         run=_facts(other, labels[1]),
         differ_in=tuple(differences(baseline, other)),
@@ -241,7 +241,7 @@ def _nothing_left(baseline: ComparedRun, other: ComparedRun, refused: Sequence[R
 
 
 def _extremes(
-    matched: Mapping[str, Matched], paths: tuple[Path, Path], show: int
+    matched: Mapping[str, Matched], runs: tuple[ComparedRun, ComparedRun], show: int
 ) -> tuple[tuple[SamplePair, ...], tuple[SamplePair, ...]]:
     """Return the pairs with the largest gains and losses; of equal ones, some of every task."""
     gains: list[tuple[float, int, int, str]] = []
@@ -253,20 +253,22 @@ def _extremes(
                 (gains if difference > 0 else losses).append((-abs(difference), rank, order, task))
     first, second = (
         tuple(
-            _placed(sample_pair(task, matched[task], rank), paths) for _, rank, _, task in heapq.nsmallest(show, found)
+            _placed(sample_pair(task, matched[task], rank), runs) for _, rank, _, task in heapq.nsmallest(show, found)
         )
         for found in (gains, losses)
     )
     return first, second
 
 
-def _placed(pair: SamplePair, paths: tuple[Path, Path]) -> SamplePair:
-    first, second = (_where(path, pair.sample) for path in paths)
+def _placed(pair: SamplePair, runs: tuple[ComparedRun, ComparedRun]) -> SamplePair:
+    first, second = (_where(run, pair.sample) for run in runs)
     return pair.model_copy(update={"baseline_at": first, "other_at": second})
 
 
-def _where(path: Path, sample: str) -> str:
-    report = path / "report.html"
+def _where(run: ComparedRun, sample: str) -> str:
+    """Return where the answer stands beside the score that was compared: each kind of scores has its own report."""
+    report = run.path / ("report.html" if run.label is None else f"report.{run.label}.html")
     if report.is_file():
         return f"{report}#sample={quote(sample, safe='')}&repeat=0"
-    return f"golong samples {shlex.quote(str(path))} --id {shlex.quote(sample)}"
+    variant = "" if run.label is None else f" --variant {run.label}"
+    return f"golong samples {shlex.quote(str(run.path))}{variant} --id {shlex.quote(sample)}"

@@ -19,8 +19,8 @@ from golong_eval.errors import DataError
 from golong_eval.harness.aggregate import cluster_of
 from golong_eval.harness.records import StoredScore
 from golong_eval.harness.results import Results
-from golong_eval.harness.run_folder import AppendLog, RunFolder
-from golong_eval.harness.run_table import read_table
+from golong_eval.harness.run_folder import AppendLog
+from golong_eval.harness.run_table import label_of, read_environment, read_table
 from golong_eval.harness.scoring import scores_file
 from golong_eval.rewards import MetricSpec
 from golong_eval.schema import Sample, sha256_text
@@ -58,6 +58,7 @@ class ComparedRun:
 
     Attributes:
         path: Its folder.
+        label: Name of the scores that were read, as in ``results.LABEL.json``; None for the run's own.
         settings: What it asked, and of whom: ``settings`` of its ``config.json``.
         sessions: The sessions of its ``env.json``.
         results: Its table.
@@ -65,6 +66,7 @@ class ComparedRun:
     """
 
     path: Path
+    label: str | None
     settings: dict[str, Any]
     sessions: tuple[dict[str, Any], ...]
     results: Results
@@ -92,11 +94,11 @@ def read_compared(path: Path, variant: str | None = None) -> ComparedRun:
         by_sample = values[row.task] = {}
         for score in AppendLog.read(file, StoredScore):
             by_sample.setdefault(score.sample_id, []).append(score.result.value)
-    sessions = (RunFolder.json_at(path / "env.json") or {}).get("sessions", [])
     return ComparedRun(
         path=path,
+        label=label_of(path, variant),
         settings=settings,
-        sessions=tuple(session for session in sessions if isinstance(session, dict)),
+        sessions=tuple(read_environment(path).get("sessions", ())),
         results=results,
         samples=_read_samples(path, values, settings),
     )
@@ -125,7 +127,7 @@ def content_hash(sample: Sample) -> bytes:
 def _read_samples(
     path: Path, values: dict[str, dict[str, list[float | None]]], settings: dict[str, Any]
 ) -> dict[str, dict[str, ComparedSample]]:
-    repeats, evidence = settings["repeats"], settings["context"] == "evidence"
+    repeats, evidence = settings["repeats"], settings.get("context") == "evidence"
     file = path / "samples.jsonl"
     samples: dict[str, dict[str, ComparedSample]] = {task: {} for task in values}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,4 +29,7 @@ def write_lines(file: Path, lines: Iterable[str]) -> Path:
         raise StorageError(
             f"cannot write {file} ({error.strerror or error})", "give another --out, or free some space"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):  # there is none any more where all went well
+            temporary.unlink()
     return file

@@ -14,9 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from golong_eval.errors import DataError
 from golong_eval.harness import Estimate, StoredAnswer, StoredRun, TaskResult
 from golong_eval.reports.export.files import write_lines
 from golong_eval.reports.samples import Selection, prompt_text
+from golong_eval.reports.terminal import shown_line
 from golong_eval.rewards import MetricSpec, render_gold
 from golong_eval.schema import Sample
 
@@ -26,6 +28,9 @@ _GROUP = "golong"
 _FILTER = "none"
 _SOURCES = {"transformers": "hf", "openai": "local-chat-completions"}
 """What lm-eval calls our engines, where it does not call them the same."""
+
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)  # by Windows
+_LONGEST = 200  # bytes of a folder's name
 
 
 def write_lm_eval(run: StoredRun, folder: Path) -> list[Path]:
@@ -165,17 +170,22 @@ def _config(run: StoredRun, model: str) -> dict[str, Any]:
         "limit": settings.get("limit"),
         "bootstrap_iters": 0,  # standard errors are computed, not resampled
         "gen_kwargs": _generation(run),
-        "random_seed": settings["seed"],
-        "numpy_seed": settings["seed"],
-        "torch_seed": settings["seed"],
-        "fewshot_seed": settings["seed"],
+        "random_seed": settings.get("seed"),
+        "numpy_seed": settings.get("seed"),
+        "torch_seed": settings.get("seed"),
+        "fewshot_seed": settings.get("seed"),
     }
 
 
 def _generation(run: StoredRun) -> dict[str, Any]:
     settings = run.settings
-    temperature = settings["temperature"]
-    found = {"do_sample": temperature > 0, "temperature": temperature, "top_p": settings["top_p"], "until": []}
+    temperature = settings.get("temperature") or 0.0
+    found: dict[str, Any] = {
+        "do_sample": temperature > 0,
+        "temperature": temperature,
+        "top_p": settings.get("top_p"),
+        "until": [],
+    }
     return found | ({} if settings.get("max_tokens") is None else {"max_gen_toks": settings["max_tokens"]})
 
 
@@ -225,8 +235,12 @@ def _hash(text: str) -> str:
 
 
 def _started(run: StoredRun) -> datetime:
-    started = datetime.fromisoformat(run.results.started)
-    return started.astimezone(UTC) if started.tzinfo is not None else started.replace(tzinfo=UTC)
+    try:
+        started = datetime.fromisoformat(run.results.started)
+        return started.astimezone(UTC) if started.tzinfo is not None else started.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        problem = f"the results have no date: 'started' is {run.results.started!r}"
+        raise DataError(problem, f"write them again: golong score {run.path}", file=run.path) from None
 
 
 def _model(run: StoredRun) -> str:
@@ -238,7 +252,19 @@ def _source(run: StoredRun) -> str:
 
 
 def _sanitized(model: str) -> str:
-    return re.sub(r"[\"<>:/|\\?*\[\]]+", "__", model)
+    """Return a model as the name of a folder: as lm-eval has it, where every system has such a name.
+
+    >>> _sanitized("org/model"), _sanitized(".."), _sanitized("con.txt")
+    ('org__model', '_', '_con.txt')
+    """
+    name = re.sub(r"[\"<>:/|\\?*\[\]]+", "__", shown_line(model))
+    name = re.sub(r"[. ]+$|^$", "_", name)
+    if _RESERVED.fullmatch(name):
+        name = f"_{name}"
+    if len(name.encode()) <= _LONGEST:
+        return name
+    digest = f"-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return name.encode()[: _LONGEST - len(digest)].decode(errors="ignore") + digest
 
 
 def _sessions(run: StoredRun) -> list[dict[str, Any]]:

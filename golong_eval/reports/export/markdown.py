@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from golong_eval.harness import Results, StoredRun
 from golong_eval.reports.export.files import write_lines
+from golong_eval.reports.markdown_text import escaped
 from golong_eval.reports.notes import results_notes
 from golong_eval.reports.results_tables import ResultTable, failures_table, repeats_table, slice_tables, tasks_table
 from golong_eval.reports.results_text import effective_length_lines, title_of
-from golong_eval.reports.terminal import shown_line
 
-__all__ = ["escaped", "results_markdown", "write_markdown"]
-
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_SPECIAL = re.compile(r"[\\`*_\[\]#|~$&<>]")
-
-
-def escaped(text: str) -> str:
-    r"""Return text that Markdown shows as it is, also in a cell of a table; on one line.
-
-    >>> escaped("a|b `c` <img>"), escaped("f1[strict,v1]")
-    ('a\\|b \\`c\\` &lt;img&gt;', 'f1\\[strict,v1\\]')
-    """
-    return _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], "\\" + found[0]), shown_line(text))
+__all__ = ["results_markdown", "write_markdown"]
 
 
 def results_markdown(results: Results) -> str:
