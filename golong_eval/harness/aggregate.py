@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from golong_eval.harness.breakdown import Scored, effective_length_of, grid_of, slices_of
 from golong_eval.harness.records import Key
@@ -13,6 +14,7 @@ from golong_eval.rewards import chance_level
 from golong_eval.schema import Generation, RewardResult, Sample, sha256_text
 from golong_eval.statistics import best_of_k, majority, mean_interval, pass_at_k
 from golong_eval.tasks import ContextMode, TaskSpec, samples_hash
+from golong_eval.text import fold
 
 __all__ = ["aggregate_task", "average_of", "cluster_of", "scored_rows"]
 
@@ -74,6 +76,8 @@ def aggregate_task(
     as_zero = [row.value or 0.0 for row in rows]
     interval = mean_interval(as_zero, [row.cluster for row in rows], binary=binary, seed=seed)
     scored = [row for row in rows if row.value is not None]
+    if not scored and rows:
+        interval = replace(interval, low=None, high=None, method="no scores")
     without = mean_interval(
         [row.value or 0.0 for row in scored], [row.cluster for row in scored], binary=binary, seed=seed
     )
@@ -162,12 +166,21 @@ def _at_k(rows: Sequence[Scored], repeats: int, seed: int) -> tuple[AtK, ...]:
 def _majority(
     keys: Sequence[Key], rows: Sequence[Scored], repeats: int, scores: Mapping[Key, RewardResult], seed: int
 ) -> Estimate:
-    parsed = [scores[key].parsed if key in scores else None for key in keys]
+    parsed = [_vote(scores[key]) if key in scores else None for key in keys]
     found = [
         majority(parsed[start : start + repeats], [row.value or 0.0 for row in rows[start : start + repeats]])
         for start in range(0, len(rows), repeats)
     ]
     return Estimate.of(mean_interval(found, [row.cluster for row in rows[::repeats]], seed=seed))
+
+
+def _vote(result: RewardResult) -> str | None:
+    """Return what an answer votes for: right answers are one however they are worded, others by their folded text."""
+    if result.value is not None and result.value >= 1:
+        return ""  # no wrong answer folds to nothing: it would be unparsed
+    if result.parsed is None:
+        return None
+    return fold(result.parsed if isinstance(result.parsed, str) else "\n".join(result.parsed)) or None
 
 
 def _chance(spec: TaskSpec, samples: Sequence[Sample], context: ContextMode) -> float | None:
@@ -198,7 +211,7 @@ def cluster_of(sample: Sample) -> str:
         return texts[cited.pop()]
     if not texts:
         return sample.id
-    return hashlib.sha256("".join(texts.values()).encode()).hexdigest()
+    return hashlib.sha256("".join(sorted(texts.values())).encode()).hexdigest()
 
 
 def _mean(values: Sequence[float]) -> float | None:

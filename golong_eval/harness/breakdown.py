@@ -14,6 +14,8 @@ __all__ = ["Scored", "depth_group", "effective_length_of", "grid_of", "length_gr
 
 _RESAMPLES = 1_999
 _SPREAD = "spread"
+UNKNOWN = "unknown"
+"""Length of a prompt that nobody counted, for instance one that was too long for the model."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def depth_group(sample: Sample) -> str | None:
 
 
 _GROUPS: dict[SliceBy, Callable[[Scored], str | None]] = {
-    "length": lambda row: None if row.tokens is None else length_group(row.tokens),
+    "length": lambda row: UNKNOWN if row.tokens is None else length_group(row.tokens),
     "depth": lambda row: depth_group(row.sample),
     "language": lambda row: row.sample.metadata.language,
     "difficulty": lambda row: row.sample.metadata.difficulty,
@@ -74,7 +76,7 @@ def slices_of(rows: Sequence[Scored], *, binary: bool, seed: int) -> tuple[Slice
             group = group_of(row)
             if group is not None:
                 groups[group].append(row)
-        if len(groups) > 1 or (by == "length" and groups):
+        if len(groups) > 1 or (by == "length" and set(groups) - {UNKNOWN}):
             found += [_slice(by, group, groups[group], binary, seed) for group in sorted(groups, key=_rank)]
     return tuple(found)
 
@@ -84,8 +86,9 @@ def macro_slices(by_task: Mapping[str, Sequence[Scored]], *, seed: int) -> tuple
     by_length: dict[str, dict[str, list[Scored]]] = defaultdict(lambda: defaultdict(list))
     for task, rows in by_task.items():
         for row in rows:
-            if row.tokens is not None:
-                by_length[length_group(row.tokens)][task].append(row)
+            by_length[UNKNOWN if row.tokens is None else length_group(row.tokens)][task].append(row)
+    if UNKNOWN in by_length:
+        return ()
     common = set.intersection(*(set(tasks) for tasks in by_length.values())) if by_length else set()
     found = []
     for group in sorted(by_length, key=_rank):
@@ -112,7 +115,10 @@ def grid_of(rows: Sequence[Scored]) -> tuple[GridCell, ...]:
 
 def effective_length_of(slices: Sequence[Slice], share: float = SHARE) -> EffectiveLength | None:
     """Return the effective length by the slices by length; None for fewer than two lengths."""
-    means = {_tokens(piece.group): piece.score.mean or 0.0 for piece in slices if piece.by == "length"}
+    lengths = [piece for piece in slices if piece.by == "length"]
+    if any(piece.group == UNKNOWN for piece in lengths):
+        return None  # what was too long to be counted would be missing at the long end
+    means = {_tokens(piece.group): piece.score.mean or 0.0 for piece in lengths}
     tokens = effective_length(means, share)
     if tokens is None:
         return None

@@ -127,7 +127,7 @@ def _findings(comparison: Comparison, one: RunComparison) -> list[str]:
         elif not row.wins and not row.losses:
             none["all scores are equal"].append(row.task)
         elif row.minimum_detectable is None or row.minimum_detectable > 1:
-            none["no difference was found, nor could one have been in so few clusters"].append(row.task)
+            none["no difference was found, and too few clusters differ to say what could have been"].append(row.task)
         else:
             unseen.append(row)
     if len(unseen) == 1:

@@ -12,7 +12,7 @@ METHODS = {
     "fewer than 10 scores": "no interval: fewer than 10 answers don't tell how scores spread",
     "one cluster": "no interval: all answers share one document or context",
     "fewer than 5 clusters": "no interval: the answers share fewer than 5 documents or contexts",
-    "few clusters hold most": "no interval: a few documents or contexts hold most of the answers",
+    "few clusters hold most": "no interval: a few documents or contexts hold most of the answers, or those of a task",
     "all equal": "no interval: all clusters have the same mean, so resampling them can't tell",
     "wilson over clusters": "all scores are 0, or all 1: the interval is Wilson's, each document or context one trial",
 }

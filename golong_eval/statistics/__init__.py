@@ -3,7 +3,6 @@
 from golong_eval.statistics.clusters import (
     cluster_numbers,
     cluster_values,
-    cluster_weights,
     effective_clusters,
     standard_error,
 )
@@ -26,7 +25,6 @@ __all__ = [
     "bootstrap_t_interval",
     "cluster_numbers",
     "cluster_values",
-    "cluster_weights",
     "effective_clusters",
     "effective_length",
     "holm",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Scores: TypeAlias = Sequence[float] | NDArray[np.floating[Any]]
     Labels: TypeAlias = Sequence[Hashable] | NDArray[Any]
 
-__all__ = ["cluster_numbers", "cluster_values", "cluster_weights", "effective_clusters", "standard_error"]
+__all__ = ["cluster_numbers", "cluster_values", "effective_clusters", "standard_error"]
 
 
 def cluster_numbers(clusters: Labels) -> NDArray[np.int64]:
@@ -37,9 +37,10 @@ def cluster_values(scores: ArrayLike, clusters: Labels, strata: Labels | None = 
 
     The mean is that over all scores, so a cluster weighs what it holds; with strata (tasks, for instance) it
     is the mean of the strata's means. The values are the jackknife's: that mean, less G - 1 times what leaving the
-    cluster out changes. What a cluster pulls the mean by (its scores' distances from their stratum's mean, each divided
-    by the stratum's size) is divided by 1 - w for a cluster that makes up w of the mean: it pulls the mean
-    towards itself, and would hide a part of its distance (CR3 of MacKinnon and White 1985).
+    cluster out changes. What a cluster pulls a stratum's mean by (its scores' distances from it, divided by the
+    stratum's size) is divided by 1 - w for a cluster that makes up w of the stratum: it pulls the mean towards
+    itself, and would hide a part of its distance (CR3 of MacKinnon and White 1985). Several strata of few clusters each
+    lose a degree of freedom each, which is made good too.
 
     Args:
         scores: n finite scores, n at least 1.
@@ -54,8 +55,8 @@ def cluster_values(scores: ArrayLike, clusters: Labels, strata: Labels | None = 
 
     >>> cluster_values([1.0, 0.0, 0.5], ["a", "a", "b"]).tolist()
     [0.5, 0.5]
-    >>> cluster_values([1.0, 0.0, 0.0, 0.0], ["a", "b", "c", "d"], ["t1", "t1", "t2", "t2"]).tolist()
-    [0.75, -0.25, 0.25, 0.25]
+    >>> cluster_values([1.0, 0.0, 0.0, 0.0], ["a", "b", "c", "d"], ["t1", "t1", "t2", "t2"]).round(3).tolist()
+    [0.862, -0.362, 0.25, 0.25]
     """
     import numpy as np
 
@@ -69,41 +70,54 @@ def cluster_values(scores: ArrayLike, clusters: Labels, strata: Labels | None = 
     sizes = np.bincount(groups)
     means = np.bincount(groups, weights=values) / sizes
     count = int(labels.max()) + 1
-    if count == 1:
-        return np.array([means.mean()])
-    pulls = np.bincount(labels, weights=(values - means[groups]) / (sizes[groups] * len(sizes)))
-    shares = 1 - _weights(labels, groups, sizes)
-    left_out = pulls * (count - 1) / shares
+    pairs, pair, held = _pairs(labels, groups)
+    stratum = pairs // count
+    shares = held / sizes[stratum]
+    clusters_in = np.bincount(stratum)[stratum]
+    pulls = np.bincount(pair, weights=(values - means[groups]) / (sizes[groups] * len(sizes)))
+    # A stratum of one cluster pulls nothing, and tells nothing of its own error: see `effective_clusters`.
+    scale = np.sqrt((clusters_in - 1) / clusters_in * (count - 1) / count) / np.where(shares < 1, 1 - shares, 1)
+    left_out = count * np.bincount(pairs % count, weights=pulls * scale)
     found: NDArray[np.float64] = means.mean() + left_out - left_out.mean()
     return found
 
 
-def cluster_weights(clusters: Labels, strata: Labels | None = None) -> NDArray[np.float64]:
-    """Return the share of the mean that each cluster's scores make up; they sum to 1.
-
-    >>> cluster_weights(["a", "a", "a", "b"]).tolist()
-    [0.75, 0.25]
-    """
-    import numpy as np
-
-    groups = cluster_numbers(strata) if strata is not None else np.zeros(len(clusters), np.int64)
-    return _weights(cluster_numbers(clusters), groups, np.bincount(groups))
-
-
 def effective_clusters(clusters: Labels, strata: Labels | None = None) -> float:
-    """Return how many clusters of one size would tell as much: 1 over the sum of squared weights.
+    """Return how many clusters of one size, in one stratum, would tell as much about the error of the mean.
+
+    1 over the sum of the clusters' squared weights; with strata no more than one and the degrees of freedom that
+    Satterthwaite's formula gives for scores alike in all strata: a stratum of two clusters can't say how far off its
+    mean is, however many the others have.
 
     >>> effective_clusters(["a", "b", "c", "d"]), round(effective_clusters(["a"] * 97 + ["b", "c", "d"]), 2)
     (4.0, 1.06)
+    >>> round(effective_clusters(range(102), ["t1"] * 100 + ["t2"] * 2), 2)
+    2.04
     """
-    weights = cluster_weights(clusters, strata)
-    return float(1 / (weights @ weights))
-
-
-def _weights(labels: NDArray[np.int64], groups: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
     import numpy as np
 
-    return np.bincount(labels, weights=1 / (sizes[groups] * len(sizes))).astype(np.float64)
+    labels = cluster_numbers(clusters)
+    groups = cluster_numbers(strata) if strata is not None else np.zeros(len(labels), np.int64)
+    sizes = np.bincount(groups)
+    weights = np.bincount(labels, weights=1 / (sizes[groups] * len(sizes)))
+    worth = float(1 / (weights @ weights))
+    pairs, _, held = _pairs(labels, groups)
+    stratum = pairs // (int(labels.max()) + 1)
+    inside = 1 / np.bincount(stratum, weights=(held / sizes[stratum]) ** 2)
+    if float(inside.min()) <= 1 + 1e-9:
+        return 1.0
+    freedom = float((1 / inside).sum() ** 2 / (1 / inside**2 / (inside - 1)).sum())
+    return min(worth, 1 + freedom)
+
+
+def _pairs(
+    labels: NDArray[np.int64], groups: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return each pair of stratum and cluster that has scores, which one each score is of, and how many it has."""
+    import numpy as np
+
+    codes, pair, held = np.unique(groups * (labels.max() + 1) + labels, return_inverse=True, return_counts=True)
+    return codes, pair, held
 
 
 def standard_error(values: ArrayLike) -> float | None:

@@ -123,6 +123,8 @@ def bootstrap_t_interval(
     generator = np.random.default_rng(seed)
     mean = float(array.mean())
     centred = array - mean
+    exact = float(centred.std(ddof=1) / math.sqrt(len(centred)))
+    centred.sort()  # so that the order of the samples changes nothing
     if len(array) > _GROUPS:
         centred = _dealt(centred, generator)
     count = len(centred)
@@ -134,7 +136,7 @@ def bootstrap_t_interval(
         errors = drawn.std(axis=1, ddof=1) / math.sqrt(count)
         ts[start : start + len(drawn)] = drawn.mean(axis=1) / np.maximum(errors, _FLOOR * error)
     low, high = np.quantile(ts, [(1 - level) / 2, (1 + level) / 2])
-    return max(bounds[0], mean - float(high) * error), min(bounds[1], mean - float(low) * error)
+    return max(bounds[0], mean - float(high) * exact), min(bounds[1], mean - float(low) * exact)
 
 
 def mean_interval(
@@ -150,13 +152,12 @@ def mean_interval(
 ) -> Interval:
     """Return a mean with its interval, by the form that its scores allow.
 
-    - Fewer than 10 scores, or than 5 clusters, or clusters so unequal that they are worth fewer than 5
-      (`effective_clusters`): the mean alone. So few don't tell how they spread.
+    - Fewer than 10 scores, or than 5 clusters: the mean alone. So few don't tell how they spread. The same where
+      clusters are worth fewer than 5 (`effective_clusters`), or fewer than 10 and half of their number.
     - Wilson where the metric is 0 or 1 by nature, there are no strata, and no cluster has two scores.
       The metric decides, not the values: the method must not change with what was drawn.
-    - All scores 0, or all 1, in any other case: Wilson's over clusters. A cluster counts as one trial, in which a score
-      other than these could have turned up; as scores lie in [0, 1] the true mean is no further away than
-      the share of such clusters.
+    - All scores 0, or all 1, in any other case without strata: Wilson's over clusters. A cluster counts as one trial,
+      in which a score other than these could have turned up; there are as many as clusters are worth.
     - All cluster means equal elsewhere: the mean alone.
     - Else the bootstrap-t over clusters.
 
@@ -186,7 +187,9 @@ def mean_interval(
     if min(scores) < bounds[0] - _EQUAL or max(scores) > bounds[1] + _EQUAL:
         raise ValueError(f"a score lies outside {bounds[0]} to {bounds[1]}")
     groups = len(values)
-    error = standard_error(values)
+    worth = effective_clusters(clusters, strata)
+    # A stratum of one cluster tells nothing of its own error, nor then of that of the mean.
+    error = standard_error(values) if worth > 1 else None
 
     def found(method: str, ends: tuple[float | None, float | None] = (None, None)) -> Interval:
         return Interval(mean, ends[0], ends[1], error, level, method, count, groups)
@@ -199,13 +202,15 @@ def mean_interval(
         return found("one cluster")
     if groups < FEWEST_CLUSTERS:
         return found(f"fewer than {FEWEST_CLUSTERS} clusters")
-    if effective_clusters(clusters, strata) < FEWEST_CLUSTERS:
+    if worth < FEWEST_CLUSTERS or worth < min(2 * FEWEST_CLUSTERS, groups / 2):
         return found("few clusters hold most")
     alone = binary and strata is None and groups == count
     if alone and all(score in (0, 1) for score in scores):
         return found("wilson", wilson_interval(round(sum(scores)), count, level))
-    if max(scores) - min(scores) < _EQUAL and bounds == (0.0, 1.0) and mean in (0.0, 1.0):
-        return found("wilson over clusters", wilson_interval(groups if mean else 0, groups, level))
+    at_an_end = max(scores) < _EQUAL or min(scores) > 1 - _EQUAL
+    if at_an_end and bounds == (0.0, 1.0) and strata is None:
+        trials = int(worth + _EQUAL)
+        return found("wilson over clusters", wilson_interval(trials if mean > 0.5 else 0, trials, level))
     if float(values.max() - values.min()) < _EQUAL:
         return found("all equal")
     ends = bootstrap_t_interval(values, bounds=bounds, level=level, resamples=resamples, seed=seed)

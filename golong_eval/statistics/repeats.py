@@ -61,7 +61,9 @@ def best_of_k(scores: ArrayLike, k: int) -> NDArray[np.float64]:
     matrix = _matrix(scores, k)
     n = matrix.shape[1]
     weights = np.array([math.comb(j, k - 1) / math.comb(n, k) for j in range(n)])
-    best: NDArray[np.float64] = np.sort(matrix, axis=1) @ weights
+    ordered = np.sort(matrix, axis=1)
+    top = ordered[:, -1]
+    best: NDArray[np.float64] = top - (top[:, None] - ordered) @ weights  # exact where all are alike
     return best
 
 

@@ -12,7 +12,7 @@ from golong_eval.engines import GenerationRequest, ScriptedEngine
 from golong_eval.errors import DataError
 from golong_eval.harness import Results, evaluate, read_run, rescore_run
 from golong_eval.harness.aggregate import aggregate_task
-from golong_eval.harness.breakdown import Scored, depth_group, macro_slices, slices_of
+from golong_eval.harness.breakdown import Scored, depth_group, effective_length_of, macro_slices, slices_of
 from golong_eval.schema import Document, Evidence, Generation, RewardResult, Sample, SampleMetadata, TextGold
 from golong_eval.tasks import load_catalogue
 
@@ -35,7 +35,7 @@ def sample(number: int, *, length: int | None = None, depths: tuple[float, ...] 
 
 
 def result(value: float | None, parsed: str | None = None) -> RewardResult:
-    status = "provider_error" if value is None else "ok" if value else "unparsed"
+    status = "provider_error" if value is None else "ok"
     return RewardResult(value=value, status=status, metric=str(T1.metric), parsed=parsed)
 
 
@@ -127,6 +127,25 @@ def test_the_curve_over_tasks_takes_tasks_that_have_every_length() -> None:
         "t3": [scored(4, 0.0, length=900)],
     }
     assert [(piece.group, piece.score.mean) for piece in macro_slices(rows, seed=0)] == [("1K", 0.75), ("2K", 0.25)]
+
+
+def test_right_answers_in_other_words_are_one_vote() -> None:
+    """Three of five are right, in three ways; two are wrong in one."""
+    said = ["Ada", "ada", "Ada Lovelace", "Bob", "bob"]
+    scores = {("s0", number): result(float(number < 3), text) for number, text in enumerate(said)}
+    row = aggregate_task(T1, [sample(0)], 5, {key: answer(*key) for key in scores}, scores)
+    assert row.majority is not None
+    assert row.majority.mean == 1.0
+
+
+def test_what_was_too_long_to_count_does_not_vanish_from_the_long_end() -> None:
+    rows = [scored(number, 1.0, length=4000) for number in range(10)]
+    rows += [scored(number, 1.0, length=32_000) for number in range(10, 12)]
+    rows += [scored(number, None) for number in range(12, 30)]
+    found = {piece.group: (piece.score.n, piece.score.mean) for piece in slices_of(rows, binary=True, seed=0)}
+    assert found == {"4K": (10, 1.0), "32K": (2, 1.0), "unknown": (18, 0.0)}
+    assert effective_length_of(slices_of(rows, binary=True, seed=0)) is None
+    assert macro_slices({"t1": rows}, seed=0) == ()
 
 
 def test_effective_length_of_a_run() -> None:

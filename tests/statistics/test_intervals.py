@@ -90,6 +90,28 @@ def test_the_mean_of_cluster_values_is_the_mean(rows: list[tuple[float, int, int
     assert cluster_values(scores, clusters, strata).mean() == pytest.approx(np.mean(means))
 
 
+@pytest.mark.parametrize("sizes", [[2] * 26, [3] * 26, [20] * 9])
+def test_strata_of_few_clusters_keep_their_error(sizes: list[int]) -> None:
+    """The error of a mean of means, by its textbook formula, averaged over many draws."""
+    strata = [stratum for stratum, size in enumerate(sizes) for _ in range(size)]
+    draws = RNG.normal(0.5, 0.1, (300, len(strata)))
+    found = [standard_error(cluster_values(scores, range(len(strata)), strata)) or 0.0 for scores in draws]
+    truth = 0.1 * math.sqrt(sum(1 / size for size in sizes)) / len(sizes)
+    assert math.sqrt(np.mean(np.square(found))) == pytest.approx(truth, rel=0.03)
+
+
+def test_a_mean_that_rests_on_one_cluster_of_a_task_has_no_interval() -> None:
+    for few in (1, 2, 5):
+        scores = RNG.random(100 + few).tolist()
+        interval = mean_interval(scores, range(100 + few), strata=["a"] * 100 + ["b"] * few)
+        assert (interval.low, interval.method) == (None, "few clusters hold most")
+        assert (interval.stderr is None) == (few == 1)
+    alike = mean_interval([0.0] * 101, range(101), strata=["a"] * 100 + ["b"])
+    assert alike.low is None
+    many = mean_interval(RNG.random(78).tolist(), range(78), strata=[number // 3 for number in range(78)])
+    assert many.method == "bootstrap-t"
+
+
 # ── the bootstrap ──
 
 
@@ -183,6 +205,20 @@ def test_all_at_an_end_has_the_width_that_its_clusters_allow(score: float) -> No
     interval = mean_interval([score] * 40, [number // 4 for number in range(40)])
     assert interval.method == "wilson over clusters"
     assert (interval.low, interval.high) == wilson_interval(10 if score else 0, 10)
+
+
+def test_the_order_of_samples_changes_nothing() -> None:
+    scores = RNG.beta(0.5, 2, 40)
+    clusters = RNG.integers(0, 25, 40)
+    order = RNG.permutation(40)
+    one, other = mean_interval(scores, clusters), mean_interval(scores[order], clusters[order])
+    assert (one.low, one.high) == pytest.approx((other.low, other.high))
+
+
+def test_unequal_clusters_at_an_end_are_worth_what_they_weigh() -> None:
+    clusters = [0] * 6 + [1] * 6 + list(range(2, 12))
+    interval = mean_interval([0.0] * 22, clusters)
+    assert interval.method == "few clusters hold most" or (interval.high or 0) > wilson_interval(0, 12)[1]
 
 
 def test_refuses_what_is_no_score() -> None:

@@ -31,6 +31,11 @@ def test_pass_at_k_by_hand() -> None:
     assert pass_at_k(np.zeros((0, 3)), 2).tolist() == []
 
 
+@pytest.mark.parametrize(("n", "k"), [(8, 4), (7, 2), (7, 4), (11, 5)])
+def test_answers_that_are_alike_have_their_score_to_the_bit(n: int, k: int) -> None:
+    assert best_of_k([[1.0] * n, [0.3] * n], k).tolist() == [1.0, 0.3]
+
+
 def test_many_answers_do_not_overflow() -> None:
     assert pass_at_k([[1.0] + [0.0] * 1999], 1000)[0] == pytest.approx(0.5)
     assert 0 <= best_of_k([np.linspace(0, 1, 2000).tolist()], 1000)[0] <= 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from golong_eval.harness import GridCell, Results, Slice
+from golong_eval.harness.breakdown import UNKNOWN
 from golong_eval.reports.numbers import score
 
 __all__ = ["Bin", "bar_figure", "bins_of", "grid_figure", "histogram_figure", "length_figures"]
@@ -57,13 +58,13 @@ def length_figures(results: Results) -> list[str]:
     """Return a small chart of the score by length for the average and for each task; none for a single length."""
     series = [("average", results.slices)] if results.slices else []
     series += [(f"{one.task}  {one.name}", one.slices) for one in results.tasks]
-    groups = {piece.group for _, pieces in series for piece in pieces if piece.by == "length"}
+    groups = {piece.group for _, pieces in series for piece in pieces if piece.by == "length"} - {UNKNOWN}
     if len(groups) < 2:
         return []
     order = sorted(groups, key=lambda group: int(group[:-1]) << (20 if group.endswith("M") else 10))
     figures = []
     for name, pieces in series:
-        found = {piece.group: piece for piece in pieces if piece.by == "length"}
+        found = {piece.group: piece for piece in pieces if piece.by == "length" and piece.group != UNKNOWN}
         if found:
             figures.append(_length_figure(name, found, order))
     return figures
