@@ -55,8 +55,9 @@ slow: .venv/slow.stamp
 .venv/browser.stamp: .venv/dev.stamp
 	$(PIP) install -c constraints.txt -e '.[hf,data,zh,dev,browser]'
 	@test -n "$$GOLONG_CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome \
-	  || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium; } \
-	  || $(BIN)/playwright install chromium
+	  || { test "$$(id -u)" = 0 && command -v apt-get && apt-get update -qq && apt-get install -y -qq chromium; } \
+	  || $(BIN)/playwright install chromium \
+	  || { echo "no Chromium: apt-get install chromium, or name one with GOLONG_CHROMIUM=path" >&2; exit 1; }
 	touch $@
 
 test-browser: .venv/browser.stamp

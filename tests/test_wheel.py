@@ -27,6 +27,8 @@ def test_the_wheel_holds_tasks_checkpoint_and_nothing_of_the_tests(wheel: Path) 
         assert sum(name.startswith(f"golong_eval/_content/tasks/t{number}_") for name in names) == 2
     assert "golong_eval/_content/training/embedded/checkpoint/model.safetensors" in names
     assert "golong_eval/py.typed" in names
+    for name in ("report.html.j2", "report.css", "report.js"):
+        assert f"golong_eval/reports/html/{name}" in names
     assert not [name for name in names if name.startswith(("tests/", "bench/", "docs/"))]
     size = sum(item.file_size for item in zipfile.ZipFile(wheel).infolist() if "/checkpoint/" in item.filename)
     assert size < 8 * 2**20

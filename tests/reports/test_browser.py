@@ -15,6 +15,7 @@ from golong_eval.harness import StoredRun
 from golong_eval.reports.html import write_report
 
 from .builders import ESCAPES
+from .hostile import MARKUP, hostile_everywhere
 from .large import FACT, long_text, write_run
 
 pytestmark = pytest.mark.browser
@@ -93,7 +94,14 @@ def test_filters_and_sorting(chromium: Any, report: Path) -> None:
     page.fill("#f-low", "0")
     page.fill("#f-text", "S00015")
     assert visit.ids() == [f"s00015{digit}" for digit in range(10)]
+    page.fill("#f-text", "LIGHT number 15?")  # in a question alone, which has no id's digits
+    page.get_by_text("1 of 160 answers").wait_for()
+    assert visit.ids() == ["s000015"]
     page.fill("#f-text", "")
+    page.select_option("#f-sort", "prompt, shortest first")
+    assert visit.ids()[0] == "s000000"
+    page.select_option("#f-sort", "time, shortest first")
+    assert visit.ids()[0] == "s000000"
     page.select_option("#f-sort", "prompt, longest first")
     assert visit.ids()[0] == "s000049"  # 90,000 characters / 4, plus 49
     page.select_option("#f-sort", "score, lowest first")
@@ -108,8 +116,9 @@ def test_filters_and_sorting(chromium: Any, report: Path) -> None:
 def test_an_answer_in_full(chromium: Any, report: Path) -> None:
     visit = Visit(chromium, report)
     page = visit.page
-    page.locator("#rows tbody tr button").nth(1).focus()
-    page.keyboard.press("Enter")
+    page.locator("#rows tbody tr button").nth(2).focus()
+    for key in ("ArrowUp", "ArrowUp", "ArrowUp", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
     page.get_by_role("heading", name="s000001").wait_for()
     text = visit.detail()
     for part in ("Bob", "Ada", "Thinking", "Parsed answer", "Gold", "Who keeps light number 1?", "Read."):
@@ -150,6 +159,35 @@ def test_hostile_text_is_shown_and_does_nothing(chromium: Any, report: Path) -> 
     visit.close()
 
 
+def test_hostile_text_is_text_wherever_it_stands(chromium: Any, tmp_path: Path) -> None:
+    visit = Visit(chromium, write_report(hostile_everywhere(tmp_path)))
+    page = visit.page
+    shown = MARKUP.partition("\u2028")[0]
+    assert shown in page.locator("h1").inner_text()
+    for number in range(5):
+        page.locator("#rows tbody tr button").nth(number).click()
+        page.locator("#detail h3", has_text=f"id{number}").wait_for()
+        text = visit.detail()
+        expected = ["error"] if number in (2, 3) else ["thinking", "parsed"]
+        for part in ("question", "title", *expected, *["cell", "column"] * (number == 4)):
+            assert f"{part} {shown}" in text, (number, part)
+        page.locator("#detail details summary").first.click()
+        page.locator("#detail mark").wait_for()
+        assert page.locator("#detail mark").text_content() == f"text {MARKUP} end"
+    assert page.locator("main img, main script, header script").count() == 0
+    # What turns the direction of writing ends with its own line: the task beside it stands at its place.
+    cells = page.locator("#rows tbody tr").first.locator("td")
+    assert cells.nth(0).bounding_box()["x"] < cells.nth(1).bounding_box()["x"]
+    assert (
+        page.locator("#rows tbody tr").first.evaluate("row => getComputedStyle(row.querySelector('bdi')).unicodeBidi")
+        == "isolate"
+    )
+    # An id that holds anything has an address too.
+    page.reload()
+    page.locator("#detail h3", has_text="id4").wait_for()
+    visit.close()
+
+
 def test_side_files_work_from_a_folder(chromium: Any, run: StoredRun, tmp_path: Path) -> None:
     page_file = write_report(run, tmp_path / "a b#c.html", embedded=10_000)
     assert page_file.with_suffix(".samples").is_dir()
@@ -158,6 +196,8 @@ def test_side_files_work_from_a_folder(chromium: Any, run: StoredRun, tmp_path: 
     visit.page.get_by_role("heading", name="s000000").wait_for()
     visit.page.locator("#detail summary", has_text="D1").click()
     visit.page.locator("#detail mark").first.wait_for()
+    visit.page.fill("#f-text", "light number 15?")
+    visit.page.get_by_text("1 of 160 answers").wait_for()
     visit.close()
     # What is damaged or missing is said, and tried again when it is asked for again.
     part = page_file.with_suffix(".samples") / "d-0.js"
@@ -175,6 +215,8 @@ def test_side_files_work_from_a_folder(chromium: Any, run: StoredRun, tmp_path: 
     visit = Visit(chromium, page_file)
     visit.page.locator("#rows tbody tr button").first.click()
     visit.page.get_by_text("is missing: keep that folder beside this page").wait_for()
+    visit.page.fill("#f-text", "light number 15?")
+    visit.page.get_by_text("questions can't be searched").wait_for()
     visit.wrong.clear()
     visit.close()
 
@@ -186,6 +228,10 @@ def test_narrow_and_dark(chromium: Any, report: Path) -> None:
     page.locator("#rows tbody tr button").first.click()
     page.get_by_role("heading", name="s000000").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    # The score itself is in sight, and the text of figures can be read.
+    mean = page.locator(".headline thead th", has_text="mean").bounding_box()
+    assert mean["x"] + mean["width"] <= 360
+    assert page.locator("#scores svg").first.bounding_box()["width"] >= 0.7 * 720
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == "rgb(20, 23, 26)"
     visit.close()
@@ -196,7 +242,8 @@ def test_figures_are_drawn(chromium: Any, report: Path) -> None:
     page = visit.page
     assert page.locator("#figures svg").count() >= 4
     for figure in page.locator("svg").all():
-        assert figure.get_attribute("aria-label")
+        assert figure.evaluate("one => one.querySelector(':scope > title').textContent")
+        assert figure.evaluate("one => one.querySelector(':scope > desc').textContent")
         box = figure.bounding_box()
         assert box["width"] > 100
         assert box["height"] > 40
@@ -276,10 +323,16 @@ def test_a_hundred_thousand_samples_open_in_two_seconds(chromium: Any, tmp_path:
     assert file.with_suffix(".samples").is_dir()
     visit = Visit(chromium, file)
     assert visit.seconds < 2
+    interactive = visit.page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    assert interactive < 2000
     start = time.perf_counter()
     visit.page.select_option("#f-sort", "score, lowest first")
     assert visit.ids()[0] == "s000001"
     assert time.perf_counter() - start < 2
     visit.page.locator("#rows tbody tr button").nth(7).click()
     visit.page.locator("#detail h3").wait_for()
+    start = time.perf_counter()
+    visit.page.fill("#f-text", "number 99999?")
+    visit.page.get_by_text("1 of 100,000 answers").wait_for()
+    assert time.perf_counter() - start < 2
     visit.close()

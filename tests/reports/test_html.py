@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +13,18 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from golong_eval.errors import StorageError
 from golong_eval.harness import GridCell, read_run
 from golong_eval.reports.html import write_report
 from golong_eval.reports.html.figures import bar_figure, bins_of, grid_figure, histogram_figure, length_figures
 from golong_eval.reports.html.payload import encode
+from golong_eval.reports.html.tables import headline_table, sliced_tables
 
-from .builders import effective, hostile_run, piece, results, task
+from .builders import effective, estimate, hostile_run, piece, results, task
+from .hostile import MARKUP, hostile_everywhere
 from .large import FACT, long_text, write_run
 
 HOSTILE = (
@@ -110,14 +115,17 @@ def test_every_answer_is_in_it(small: Path) -> None:
     assert first["question"] == "Who keeps light number 0?"
     assert (first["answer"], first["parsed"], first["gold"]) == ("[Answer]\nAda", "Ada", "Ada")
     assert part["shared"][first["before"]] == "Read.\n"
-    name, title, number, digest = part["shared"][first["documents"]][0]
+    name, title, number, digest, characters = part["shared"][first["documents"]][0]
     assert (name, title) == ("D1", "Log")
     texts = page.json(f"d-{number}")
     assert isinstance(texts, dict)
     text = texts[digest]
+    assert len(text) == characters
     (document, start, end), *_ = first["evidence"]
     assert document == "D1"
     assert text[start:end] == "The keeper of the lighthouse is Ada."
+    # Two repeats, one question.
+    assert page.json("q-0") == [f"Who keeps light number {number}?" for number in range(12)]
 
 
 def test_a_document_stands_there_once_however_many_samples_share_it(small: Path) -> None:
@@ -169,6 +177,22 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     page = Page(write_report(hostile_run(tmp_path)).read_text())
     assert [tag for tag, _ in page.tags if tag == "img"] == []
     assert len([1 for attributes, _ in page.scripts if "type" not in attributes]) == 1
+
+
+def test_hostile_text_stays_text_wherever_it_stands(tmp_path: Path) -> None:
+    run = hostile_everywhere(tmp_path)
+    page = Page(write_report(run).read_text())
+    assert [tag for tag, _ in page.tags if tag == "img"] == []
+    assert len([1 for attributes, _ in page.scripts if "type" not in attributes]) == 1
+    assert any("model </script>" in word and "{{7*7}}" in word for word in page.words)  # the template did not run it
+    part = page.json("s-0")
+    assert isinstance(part, dict)
+    first, last = part["rows"][0], part["rows"][4]
+    assert first["question"] == f"question {MARKUP}"
+    assert first["thinking"] == f"thinking {MARKUP}"
+    assert first["answer"] == f"[Answer]\nparsed {MARKUP}?"  # no file can hold a lone surrogate
+    assert last["gold_table"] == [[f"column {MARKUP}"], [f"cell {MARKUP}"], [""]]
+    assert part["rows"][2]["error"].startswith("RuntimeError: error </script>")
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "\u2029", "<!--", "]]>", "\ud83d\ude00 \U0001f600"])
@@ -225,7 +249,7 @@ def test_two_writers_at_once_leave_one_whole_report(tmp_path: Path) -> None:
     names = {file.stem for file in page.with_suffix(".samples").iterdir()}
     payload = Page(page.read_text()).json("payload")
     assert isinstance(payload, dict)
-    assert {f"s-{number}" for number in range(len(payload["starts"]))} | {"d-0"} == names
+    assert {f"s-{number}" for number in range(len(payload["starts"]))} | {"d-0", "q-0"} == names
     assert [file.name for file in run.path.iterdir() if file.name.startswith(".report")] == []
 
 
@@ -298,6 +322,77 @@ def test_bins_hold_every_value() -> None:
     assert sum(one.count for one in wide) == 4
     assert bins_of([]) == []
     assert [(one.low, one.count) for one in bins_of([3, 3])] == [(3.0, 2)]
+
+
+@given(st.lists(st.one_of(st.integers(0, 10**7), st.floats(0, 10**7)), min_size=1, max_size=60))
+def test_bins_are_few_and_hold_every_value(values: list[float]) -> None:
+    bins = bins_of(values)
+    assert sum(one.count for one in bins) == len(values)
+    assert len(bins) <= 25 or max(values) > 1e24 * min(value for value in values if value)
+    assert all(one.high == other.low for one, other in itertools.pairwise(bins))
+    assert bins[0].low <= min(values) * (1 + 1e-9)
+    assert bins[-1].high >= max(values) * (1 - 1e-9)
+
+
+def test_bins_have_round_edges() -> None:
+    assert [(one.low, one.high) for one in bins_of([705, 3000, 8622])][:2] == [(500, 1000), (1000, 1500)]
+    # Counts of tokens are whole: no bin is narrower than 1, and none of the lowest is empty for that.
+    assert [one.count for one in bins_of([1, 2, 2, 4])] == [1, 2, 0, 1]
+    # Empty answers among long ones: the others keep their shape.
+    none, *others = bins_of([0, 0, 10, 1000])
+    assert (none.low, none.high, none.count) == (0, 10, 2)
+    assert [round(one.low) for one in others] == [10, 16, 25, 40, 63, 100, 158, 251, 398, 631]
+
+
+def test_histograms_by_hand() -> None:
+    figure = histogram_figure("Prompt", "tokens", [1, 2, 2, 3])
+    assert figure is not None
+    # Three bins from 12 to 328, 105.3 each; the highest from 128 up to 40.
+    assert shapes(figure, "bar") == [
+        {"x": 12.5, "y": 84.0, "width": 104.3, "height": 44.0},
+        {"x": 117.8, "y": 40.0, "width": 104.3, "height": 88.0},
+        {"x": 223.2, "y": 84.0, "width": 104.3, "height": 44.0},
+    ]
+    ticks = [one.text for one in ElementTree.fromstring(figure).iter() if one.get("class") == "tick"]
+    assert ticks == ["median 2, highest 3 tokens", "1", "2", "3", "4"]
+    wide = histogram_figure("Prompt", "tokens", [0, 1, 10, 1000])
+    assert wide is not None
+    assert "log scale" in wide
+    ticks = [one.text for one in ElementTree.fromstring(wide).iter() if one.get("class") == "tick"]
+    assert ticks[1:] == ["0", "1", "10", "100", "1,000"]
+
+
+def test_every_figure_says_what_it_is() -> None:
+    pieces = (piece("length", "2K", 1.0), piece("length", "4K", 0.5))
+    grid = grid_figure([[GridCell(length="8K", depth="0-20 %", mean=1.0, n=1)]])
+    shown = results(task("t1", slices=pieces))
+    for figure in (bar_figure(shown), *length_figures(shown), grid, histogram_figure("Answer", "tokens", [1])):
+        root = ElementTree.fromstring(figure or "")
+        assert root.get("role") == "img"
+        assert [(one.tag, bool(one.text)) for one in root][:2] == [("title", True), ("desc", True)]
+
+
+# ── tables ──
+
+
+def test_the_headline_says_how_intervals_were_made_and_what_failures_cost() -> None:
+    table = headline_table(results(task("t1"), task("t2", scored=10, mean_scored=1.0), average=estimate(0.5)))
+    header = list(table.header)
+    assert header[5:8] == ["mean", "95 % interval", "scored"]
+    assert [row[7] for row in table.rows] == ["0.500", "1.000", ""]
+    assert [row[-1] for row in table.rows] == ["bootstrap-t", "bootstrap-t", "fewer than 10 scores"]
+    assert header[-1] == "interval by"
+    plain = headline_table(results(task("t1")))
+    assert not {"scored", "interval by"} & set(plain.header)
+    assert "each made by bootstrap-t" in plain.notes[0]
+
+
+def test_slices_of_few_answers_are_known() -> None:
+    few = piece("depth", "20-40 %", 1.0)
+    few = few.model_copy(update={"score": few.score.model_copy(update={"n": 4})})
+    (sliced,) = sliced_tables(results(task("t1", slices=(piece("depth", "0-20 %", 0.5), few))))
+    assert sliced.answers == {(0, 1): 10, (0, 2): 4}
+    assert sliced.has_few
 
 
 def test_a_histogram_of_nothing_is_none() -> None:

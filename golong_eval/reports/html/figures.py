@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -136,27 +138,61 @@ def grid_figure(grids: Iterable[Sequence[GridCell]]) -> str | None:
 
 
 def bins_of(values: Sequence[float], wanted: int = 24) -> list[Bin]:
-    """Return a histogram's bins: of equal width, or of equal ratio where values span more than a factor of 20.
+    """Return a histogram's bins, with round edges.
 
-    >>> [(one.low, one.high, one.count) for one in bins_of([1, 2, 2, 3], wanted=2)]
-    [(1.0, 2.0, 1), (2.0, 3.0, 3)]
+    They are of equal width; or of equal ratio, with edges at the powers of ten, where the values above 0 span more
+    than a factor of 20: then those of 0 have a bin of their own.
+
+    >>> [(one.low, one.high, one.count) for one in bins_of([1, 2, 2, 3])]
+    [(1.0, 2.0, 1), (2.0, 3.0, 2), (3.0, 4.0, 1)]
     """
     if not values:
         return []
-    low, high = float(min(values)), float(max(values))
-    if low == high:
-        return [Bin(low, high, len(values))]
-    by_ratio = low > 0 and high / low > 20
-    ends = (math.log(low), math.log(high)) if by_ratio else (low, high)
-    step = (ends[1] - ends[0]) / wanted
-    counts = [0] * wanted
+    if min(values) == max(values):
+        return [Bin(float(values[0]), float(values[0]), len(values))]
+    if not _by_ratio(values):
+        return _counted(values, _even_edges(min(values), max(values), wanted, all(one == int(one) for one in values)))
+    above = [value for value in values if value > 0]
+    bins = _counted(above, _ratio_edges(min(above), max(above), wanted))
+    zeros = len(values) - len(above)
+    return [Bin(0.0, bins[0].low, zeros), *bins] if zeros else bins
+
+
+def _by_ratio(values: Sequence[float]) -> bool:
+    above = [value for value in values if value > 0]
+    return min(values) >= 0 and bool(above) and max(above) > 20 * min(above)
+
+
+def _even_edges(low: float, high: float, wanted: int, whole: bool) -> list[float]:
+    """Return edges at multiples of 1, 2 or 5 times a power of ten.
+
+    Where all values are whole the step is no less than 1, and the highest has a bin that starts with it or below.
+    """
+    power = math.floor(math.log10((high - low) / wanted)) if not whole or high - low > wanted else 0
+    for step in (factor * 10.0**exponent for exponent in (power, power + 1, power + 2) for factor in (1, 2, 5)):
+        first = math.floor(low / step + 1e-9)
+        last = math.floor(high / step) + 1 if whole else math.ceil(high / step - 1e-9)
+        if last - first <= wanted:
+            break
+    return [number * step for number in range(first, last + 1)]
+
+
+def _ratio_edges(low: float, high: float, wanted: int) -> list[float]:
+    """Return edges that divide each power of ten into as many bins, up to 5, as there is room for."""
+    for parts in (5, 4, 3, 2, 1):
+        first = math.floor(parts * math.log10(low) + 1e-9)
+        last = math.ceil(parts * math.log10(high) - 1e-9)
+        if last - first <= wanted:
+            break
+    return [10.0 ** (number / parts) for number in range(first, last + 1)]
+
+
+def _counted(values: Sequence[float], edges: Sequence[float]) -> list[Bin]:
+    counts = [0] * (len(edges) - 1)
     for value in values:
-        place = ((math.log(value) if by_ratio else value) - ends[0]) / step
-        counts[min(wanted - 1, int(place + 1e-9))] += 1
-    edges = [ends[0] + step * number for number in range(wanted + 1)]
-    if by_ratio:
-        edges = [math.exp(edge) for edge in edges]
-    return [Bin(edges[number], edges[number + 1], counts[number]) for number in range(wanted)]
+        # A value on an edge belongs above it, also where the edge was rounded up by a hair.
+        counts[min(len(counts) - 1, max(0, bisect.bisect_right(edges, value * (1 + 1e-12)) - 1))] += 1
+    return [Bin(low, high, count) for low, high, count in zip(edges, edges[1:], counts, strict=False)]
 
 
 def histogram_figure(name: str, unit: str, values: Sequence[float]) -> str | None:
@@ -167,20 +203,36 @@ def histogram_figure(name: str, unit: str, values: Sequence[float]) -> str | Non
     width, height, left, right, top, bottom = 340, 150, 12, 12, 40, 22
     step = (width - left - right) / len(bins)
     most = max(one.count for one in bins)
-    ordered = sorted(values)
-    median = ordered[len(ordered) // 2]
-    summary = f"median {_size(median)}, highest {_size(ordered[-1])} {unit}".strip()
+    summary = f"median {_size(statistics.median(values))}, highest {_size(max(values))} {unit}".strip()
+    summary += ", log scale" if _by_ratio(values) else ""
     parts = [_text(left, 14, name, "start", "title"), _text(left, 31, summary, "start", "tick")]
     floor = height - bottom
     for number, one in enumerate(bins):
         tall = (floor - top) * one.count / most
-        told = f"{_size(one.low)} to {_size(one.high)} {unit}: {one.count}"
+        told = f"{_size(one.low)} to {_size(one.high)} {unit}: {one.count:,}"
         parts.append(_rect(left + step * number + 0.5, floor - tall, max(1.0, step - 1), tall, "bar", told))
     parts.append(_line(left, floor, width - right, floor, "axis"))
-    parts.append(_text(left, height - 6, _size(bins[0].low), "start", "tick"))
-    if len(bins) > 1:
-        parts.append(_text(width - right, height - 6, _size(bins[-1].high), "end", "tick"))
-    return _svg(width, height, name, f"Histogram of {len(values)} answers; {summary}.", parts)
+    for number, edge in _ticks(bins):
+        anchor = "start" if number == 0 else "end" if number == len(bins) else "middle"
+        parts.append(_text(left + step * number, height - 6, _size(edge), anchor, "tick"))
+    return _svg(width, height, name, f"Histogram of {len(values):,} answers; {summary}.", parts)
+
+
+def _ticks(bins: Sequence[Bin]) -> list[tuple[int, float]]:
+    """Return the edges to label, by their number: powers of ten, or up to five at even distances."""
+    if len(bins) == 1:
+        return [(0, bins[0].low)]
+    edges = list(enumerate([*(one.low for one in bins), bins[-1].high]))
+    if _by_ratio([one.low for one in bins if one.low > 0] + [bins[-1].high]):
+        powers = [(number, edge) for number, edge in edges if edge > 0 and _is_power(edge)]
+        zero = [edge for edge in edges[:1] if edge[1] == 0]
+        if len(powers) > 1:
+            return zero + powers
+    return edges[:: math.ceil(len(bins) / 4)]
+
+
+def _is_power(value: float) -> bool:
+    return math.isclose(value, 10.0 ** round(math.log10(value)))
 
 
 def _size(value: float) -> str:
@@ -213,9 +265,10 @@ def _axis(left: float, scale: float, top: float, bottom: float) -> str:
 
 
 def _svg(width: float, height: float, title: str, told: str, parts: Sequence[str]) -> str:
+    limits = f"max-width:{width:g}px;min-width:{0.72 * width:.0f}px"  # smaller, its text could not be read
     return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" style="max-width:{width:g}px" role="img" '
-        f'aria-label="{escape(f"{title}. {told}")}">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {width:g} {height:g}" style="{limits}" role="img">'
+        f"<title>{escape(title)}</title><desc>{escape(told)}</desc>{''.join(parts)}</svg>"
     )
 
 

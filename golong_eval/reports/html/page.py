@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +14,11 @@ from golong_eval.engines.arguments import masked
 from golong_eval.errors import StorageError
 from golong_eval.harness import StoredRun
 from golong_eval.reports.html import figures
-from golong_eval.reports.html.payload import Bundles, Part, SampleIndex, encode, sample_parts
+from golong_eval.reports.html.payload import Bundles, Part, SampleIndex, encode, question_parts, sample_parts
 from golong_eval.reports.html.storage import ReportFiles
+from golong_eval.reports.html.tables import FEW, headline_table, sliced_tables
 from golong_eval.reports.notes import results_notes
-from golong_eval.reports.results_tables import failures_table, repeats_table, slice_tables, tasks_table
+from golong_eval.reports.results_tables import failures_table, repeats_table
 
 __all__ = ["EMBEDDED", "write_report"]
 
@@ -49,11 +51,20 @@ def write_report(run: StoredRun, out: Path | None = None, *, embedded: int = EMB
     try:
         with ReportFiles(out, embedded) as files:
             bundles, index = Bundles(run), SampleIndex()
-            for part in sample_parts(run, index, bundles):
-                files.add(part, reserved=bundles.least)
-            for part in bundles.parts():
+            # Documents first: answers tell how long each of theirs is.
+            for part in itertools.chain(bundles.parts(), sample_parts(run, index, bundles)):
                 files.add(part)
-            data = {"columns": index.columns, "starts": index.starts, "beside": files.beside.name}
+            questions = 0
+            for part in question_parts(run):
+                files.add(part)
+                questions += 1
+            data = {
+                "columns": index.columns,
+                "starts": index.starts,
+                "questions": questions,
+                "repeats": run.settings.get("repeats", 1),
+                "beside": files.beside.name,
+            }
             payload = encode(data)
             if not files.fits(len(payload.encode())):
                 files.move_out()
@@ -95,10 +106,10 @@ def _page(run: StoredRun, index: SampleIndex, payload: str, parts: Sequence[Part
     return environment.get_template("report.html.j2").render(
         version=__version__,
         results=results,
-        headline=tasks_table(results),
-        methods=[row.interval for row in results.tasks],
+        headline=headline_table(results),
+        few=FEW,
         repeats=repeats_table(results, every=True),
-        slices=list(slice_tables(results)),
+        slices=list(sliced_tables(results)),
         failures=failures_table(results),
         notes=[*results_notes(results), *_SCRIPTED * (results.engine == "scripted")],
         effective=results.effective_length,
@@ -129,6 +140,7 @@ def _facts(run: StoredRun) -> list[tuple[str, str]]:
     ]
     if settings.get("repeats", 1) > 1:
         facts.append(("repeats", str(settings["repeats"])))
-    if settings.get("documents"):
-        facts.append(("documents", str(settings["documents"])))
-    return facts
+    facts += [(name, str(settings[name])) for name in ("length", "documents") if settings.get(name)]
+    if settings.get("seed") is not None:
+        facts.append(("seed", str(settings["seed"])))
+    return [*facts, ("golong-eval", results.golong_eval)]

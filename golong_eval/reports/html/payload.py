@@ -17,9 +17,9 @@ from golong_eval.harness import StoredAnswer, StoredRun
 from golong_eval.harness.records import StoredPrompt
 from golong_eval.reports.samples import facets, split_thinking
 from golong_eval.reports.samples_text import gold_text
-from golong_eval.schema import Document, sha256_text
+from golong_eval.schema import Document, Gold, TableGold, sha256_text
 
-__all__ = ["Bundles", "Part", "SampleIndex", "encode", "sample_parts"]
+__all__ = ["Bundles", "Part", "SampleIndex", "encode", "question_parts", "sample_parts"]
 
 PART = 1_000_000
 """Characters of answers or documents in one part; a longer answer or document has one of its own."""
@@ -32,7 +32,7 @@ class Part:
     """One piece of the payload.
 
     Attributes:
-        name: Its name: ``s-0``, ... for answers, ``d-0``, ... for documents.
+        name: Its name: ``s-0``, ... for answers, ``d-0``, ... for documents, ``q-0``, ... for questions to search in.
         text: Its JSON, safe inside a script element.
     """
 
@@ -79,7 +79,7 @@ class SampleIndex:
             status,
             None if result.value is None else round(result.value, 6),
             flags,
-            None if given is None else given.prompt_tokens,
+            None if given is None else given.prompt_tokens or None,  # 0: nobody counted
             None if given is None else given.completion_tokens,
             None if given is None or given.seconds is None else round(given.seconds, 3),
         )
@@ -100,8 +100,7 @@ class Bundles:
     def __init__(self, run: StoredRun) -> None:
         self._bundles: list[list[Document]] = []
         self._places: dict[str, int] = {}
-        self.least = 0
-        """Bytes that all of them take at least."""
+        self._characters: dict[str, int] = {}
         room = 0
         for sample in run.samples.values():
             for document in sample.documents:
@@ -109,7 +108,6 @@ class Bundles:
                 if digest in self._places:
                     continue
                 size = _size(document)
-                self.least += size
                 if not self._bundles or size > room:
                     self._bundles.append([])
                     room = PART
@@ -121,10 +119,19 @@ class Bundles:
         """Return the number of the part that holds a document."""
         return self._places[hash_of(document)]
 
+    def characters(self, document: Document) -> int | None:
+        """Return the length of a document's text once `parts` has read it; None where it could not."""
+        return self._characters.get(hash_of(document))
+
     def parts(self) -> Iterator[Part]:
         """Yield the parts: texts by the first 16 digits of their hash. One that can't be read says why."""
         for number, documents in enumerate(self._bundles):
-            texts = {hash_of(document)[:16]: _read(document) for document in documents}
+            texts: dict[str, str | dict[str, str]] = {}
+            for document in documents:
+                digest = hash_of(document)
+                texts[digest[:16]] = text = _read(document)
+                if isinstance(text, str):
+                    self._characters[digest] = len(text)
             yield Part(f"d-{number}", encode(texts))
 
 
@@ -139,7 +146,7 @@ def encode(value: object) -> str:
 
 
 def sample_parts(run: StoredRun, index: SampleIndex, bundles: Bundles) -> Iterator[Part]:
-    """Yield the answers in full, in the run's order, and fill the index.
+    """Yield the answers in full, in the run's order, and fill the index; the bundles must have yielded their parts.
 
     What many answers share (instructions, lists of documents) stands once in each part.
     """
@@ -161,6 +168,24 @@ def sample_parts(run: StoredRun, index: SampleIndex, bundles: Bundles) -> Iterat
             shared, rows, size = {}, [], 0
     if rows:
         yield _part(len(index.starts) - 1, shared, rows)
+
+
+def question_parts(run: StoredRun) -> Iterator[Part]:
+    """Yield the questions by themselves, one for each sample of the index, so that all can be searched at once."""
+    questions: list[str] = []
+    size = number = 0
+    last = ""
+    for row in run.rows():
+        if row.sample.id == last:
+            continue  # another repeat
+        last = row.sample.id
+        questions.append(row.sample.question)
+        size += len(row.sample.question) + 3
+        if size > PART:
+            yield Part(f"q-{number}", encode(questions))
+            questions, size, number = [], 0, number + 1
+    if questions:
+        yield Part(f"q-{number}", encode(questions))
 
 
 def hash_of(document: Document) -> str:
@@ -189,13 +214,14 @@ def _answer(row: StoredAnswer, prompt: StoredPrompt | None, shared: dict[str, in
         "question": sample.question,
         "before": None if prompt is None else once(prompt.before),
         "after": None if prompt is None else prompt.after,
-        "documents": once([[one.id, one.title, bundles.place(one), hash_of(one)[:16]] for one in shown]),
+        "documents": once([_listed(one, bundles) for one in shown]),
         "evidence": [[place.document, place.start, place.end] for place in sample.metadata.evidence],
         "facets": facets(row),
         "thinking": thinking,
         "answer": answer,
         "parsed": "\n".join(result.parsed) if isinstance(result.parsed, tuple) else result.parsed,
         "gold": gold_text(sample.gold),
+        "gold_table": _cells(sample.gold),
         "parts": dict(result.parts),
         "reason": result.reason,
     }
@@ -208,6 +234,18 @@ def _answer(row: StoredAnswer, prompt: StoredPrompt | None, shared: dict[str, in
             "unfinished": made.thinking_unfinished or None,
         }
     return {name: value for name, value in data.items() if value is not None}
+
+
+def _listed(document: Document, bundles: Bundles) -> list[str | int | None]:
+    place, characters = bundles.place(document), bundles.characters(document)
+    return [document.id, document.title, place, hash_of(document)[:16], characters]
+
+
+def _cells(gold: Gold) -> list[list[str]] | None:
+    """Return a table with its header as text, to be shown as a table; None for other golds."""
+    if not isinstance(gold, TableGold):
+        return None
+    return [list(gold.columns), *(["" if cell is None else str(cell) for cell in row] for row in gold.data)]
 
 
 def _size(document: Document) -> int:

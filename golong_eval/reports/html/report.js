@@ -6,8 +6,10 @@
   const FOLD = 1500; // characters from which a text is folded
   const TRUNCATED = 1, CUT = 2, CACHED = 4;
   const at = (id) => document.getElementById(id);
-  const { columns, starts, beside } = JSON.parse(at("payload").textContent);
+  const { columns, starts, questions, repeats, beside } = JSON.parse(at("payload").textContent);
   const total = columns.id.length;
+  const sampleOf = new Int32Array(total); // number of each row's sample: a sample's repeats stand together
+  for (let row = 1; row < total; row += 1) sampleOf[row] = sampleOf[row - 1] + (columns.id[row] === 0 ? 0 : 1);
   for (const name of ["id", "task", "status"]) {
     const column = columns[name]; // a 0 stands for the name before it
     for (let row = 1; row < total; row += 1) if (column[row] === 0) column[row] = column[row - 1];
@@ -103,9 +105,10 @@
     }
     return offsets.map((offset) => found.get(offset) ?? text.length);
   }
-  function documentFold([name, title, number_, digest], evidence) {
+  function documentFold([name, title, number_, digest, characters], evidence) {
     const own = evidence.filter(([document]) => document === name);
-    const label = [name, title].filter(Boolean).join("  ") + (own.length ? "  (evidence)" : "");
+    const told = [characters === null ? "" : `${number(characters)} characters`, own.length ? "evidence" : ""];
+    const label = [name, title, `(${told.filter(Boolean).join(", ") || "can't be read"})`].filter(Boolean).join("  ");
     const details = make("details", {}, make("summary", { text: label, dir: "auto" }));
     details.addEventListener("toggle", async () => {
       if (!details.open || details.childElementCount > 1) return;
@@ -117,20 +120,27 @@
         const flat = inUnits(text, own.flatMap(([, from, to]) => [from, to]));
         const marks = own.map((_, index) => [flat[2 * index], flat[2 * index + 1]]).sort((a, b) => a[0] - b[0]);
         const box = textBox(label, text, marks);
-        const note = make("p", { class: "note", text: `${number(text.length)} characters ` });
+        holder.replaceChildren(box);
         if (marks.length) {
-          note.append(make("button", {
+          holder.prepend(make("p", { class: "note" }, make("button", {
             type: "button", text: "Go to the evidence",
             onclick: () => box.querySelector("mark")?.scrollIntoView({ block: "center" }),
-          }));
+          })));
         }
-        holder.replaceChildren(note, box);
       } catch (error) {
         holder.replaceChildren(make("p", { class: "note bad", text: error.message }));
         details.addEventListener("toggle", () => holder.remove(), { once: true }); // the next try starts anew
       }
     });
     return details;
+  }
+  function goldBox(data) {
+    if (data.gold_table === undefined) return folded("Gold", data.gold);
+    const [header, ...rows] = data.gold_table;
+    const head = make("tr", {}, ...header.map((text) => make("th", { scope: "col", text })));
+    const lines = rows.map((row) => make("tr", {}, ...row.map((text) => make("td", { dir: "auto", text }))));
+    const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...lines));
+    return [make("h4", { text: "Gold" }), make("div", { class: "scroll gold", tabindex: "0", role: "group", "aria-label": "Gold" }, table)];
   }
   function documentFolds(documents, evidence) {
     const holder = make("div");
@@ -163,7 +173,7 @@
     if (chosen !== row) return; // another was chosen meanwhile
     const data = part.rows[row - starts[low]];
     const column = (name) => columns[name][row];
-    const children = [make("h3", {}, make("bdi", { text: column("id") }), column("repeat") ? `, repeat ${column("repeat")}` : "")];
+    const children = [make("h3", {}, make("bdi", { text: column("id") }), repeats > 1 ? `, repeat ${column("repeat")}` : "")];
     const facts = [["task", column("task")], ["score", scoreText(column("score"))], ["status", column("status")]];
     if (column("flags") & TRUNCATED) facts.push(["", "ended at its token cap"]);
     if (column("flags") & CACHED) facts.push(["", "from the response cache"]);
@@ -182,15 +192,14 @@
     children.push(list);
     if (data.reason) children.push(make("p", { class: "bad", text: data.reason }));
     if (data.error && data.error !== data.reason) children.push(make("p", { class: "bad", text: data.error }));
+    children.push(...folded("Question", data.question));
     if (data.thinking) children.push(...folded("Thinking", data.thinking));
     if (data.unfinished) children.push(make("p", { class: "note", text: "The thinking never ended." }));
     if (data.answer === "") children.push(make("h4", { text: "Answer" }), make("p", { class: "note", text: "(empty)" }));
     else if (data.answer !== undefined) children.push(...folded("Answer", data.answer));
     else children.push(make("h4", { text: "Answer" }), make("p", { class: "note", text: "none" }));
-    children.push(...folded("Parsed answer", data.parsed ?? "–"), ...folded("Gold", data.gold));
-    if (data.after === undefined) {
-      children.push(...folded("Question", data.question));
-    } else {
+    children.push(...folded("Parsed answer", data.parsed ?? "–"), ...goldBox(data));
+    if (data.after !== undefined) {
       const documents = part.shared[data.documents];
       const before = part.shared[data.before];
       children.push(make("h4", { text: "Prompt" }));
@@ -217,7 +226,9 @@
   const sorts = {
     "as run": null,
     "score, lowest first": ["score", 1], "score, highest first": ["score", -1],
-    "prompt, longest first": ["prompt", -1], "answer, longest first": ["answer", -1], "time, longest first": ["seconds", -1],
+    "prompt, longest first": ["prompt", -1], "prompt, shortest first": ["prompt", 1],
+    "answer, longest first": ["answer", -1], "answer, shortest first": ["answer", 1],
+    "time, longest first": ["seconds", -1], "time, shortest first": ["seconds", 1],
   };
   function fill(select, names) {
     for (const [value, label] of names) select.append(make("option", { value, text: label }));
@@ -227,6 +238,18 @@
     ...Object.keys(facets).filter((name) => columns.id.some((_, row) => facets[name](row))).map((name) => [name, name])]);
   fill(at("f-sort"), Object.keys(sorts).map((name) => [name, name]));
 
+  let texts = null; // questions in lower case, loaded when they are first searched
+  let unsearched = "";
+  async function loadQuestions() {
+    try {
+      const found = await Promise.all(Array.from({ length: questions }, (_, place) => load(`q-${place}`)));
+      texts = found.flat().map((one) => one.toLowerCase());
+      unsearched = "";
+    } catch (error) {
+      unsearched = `; questions can't be searched: ${error.message}`;
+    }
+    if (at("f-text").value.trim()) filter();
+  }
   function filter() {
     const task = at("f-task").value, status = at("f-status").value;
     const text = at("f-text").value.trim().toLowerCase();
@@ -239,7 +262,7 @@
       if (status && !(status in facets ? facets[status](row) : columns.status[row] === status)) continue;
       const score = columns.score[row];
       if (!whole && (score === null || score < low || score > high)) continue;
-      if (text && !columns.id[row].toLowerCase().includes(text)) continue;
+      if (text && !columns.id[row].toLowerCase().includes(text) && !texts?.[sampleOf[row]].includes(text)) continue;
       matching.push(row);
     }
     const order = sorts[at("f-sort").value];
@@ -267,7 +290,7 @@
       return line;
     });
     body.replaceChildren(...lines);
-    at("count").textContent = `${number(matching.length)} of ${number(total)} answers`;
+    at("count").textContent = `${number(matching.length)} of ${number(total)} answers${unsearched}`;
     at("page").textContent = `page ${number(page + 1)} of ${number(pages)}`;
     at("previous").disabled = page === 0;
     at("next").disabled = page + 1 >= pages;
@@ -309,6 +332,12 @@
 
   at("filters").addEventListener("submit", (event) => event.preventDefault());
   at("filters").addEventListener("input", filter);
+  at("f-text").addEventListener("input", () => { if (texts === null) loadQuestions(); });
+  at("rows").addEventListener("keydown", (event) => {
+    const by = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+    const button = by && event.target.closest("tbody tr")?.[by]?.querySelector("button");
+    if (button) { button.focus(); event.preventDefault(); }
+  });
   at("previous").addEventListener("click", () => turn(-1));
   at("next").addEventListener("click", () => turn(1));
   addEventListener("hashchange", follow);

@@ -16,7 +16,7 @@ from golong_eval.reports.html.payload import Part
 
 __all__ = ["ReportFiles"]
 
-_OURS = re.compile(r"[sd]-[0-9]+\.js")
+_OURS = re.compile(r"[sdq]-[0-9]+\.js")
 
 
 class ReportFiles:
@@ -56,11 +56,11 @@ class ReportFiles:
         """Whether the parts stand beside the page."""
         return self._folder is not None
 
-    def add(self, part: Part, *, reserved: int = 0) -> None:
-        """Take a part; all go outside once they, and what is `reserved` for others, have no room in the page."""
+    def add(self, part: Part) -> None:
+        """Take a part; all go outside once they have no room in the page."""
         self.inside.append(part)
         self._held += part.size
-        if self._folder is not None or self._held + reserved > self._room:
+        if self._folder is not None or self._held > self._room:
             self.move_out()
 
     def fits(self, size: int) -> bool:
