@@ -159,7 +159,8 @@ def mean_interval(
     - All scores 0, or all 1, in any other case without strata: Wilson's over clusters. A cluster counts as one trial,
       in which a score other than these could have turned up; there are as many as clusters are worth.
     - All cluster means equal elsewhere: the mean alone.
-    - Else the bootstrap-t over clusters.
+    - Else the bootstrap-t over clusters; where they are worth fewer than half of their number, no end is nearer to the
+      mean than Student's.
 
     Args:
         scores: n finite scores, may be empty.
@@ -213,8 +214,14 @@ def mean_interval(
         return found("wilson over clusters", wilson_interval(trials if mean > 0.5 else 0, trials, level))
     if float(values.max() - values.min()) < _EQUAL:
         return found("all equal")
-    ends = bootstrap_t_interval(values, bounds=bounds, level=level, resamples=resamples, seed=seed)
-    return found("bootstrap-t", ends)
+    low, high = bootstrap_t_interval(values, bounds=bounds, level=level, resamples=resamples, seed=seed)
+    if worth < groups / 2:
+        # Resamples hold too few of the large clusters to tell how skewed their error is: no end may be nearer than
+        # Student's with as many clusters as these are worth (its quantile by the first term of Cornish and Fisher).
+        z = NormalDist().inv_cdf((1 + level) / 2)
+        half = z * (1 + (z * z + 1) / (4 * (worth - 1))) * (error or 0.0)
+        low, high = max(bounds[0], min(low, mean - half)), min(bounds[1], max(high, mean + half))
+    return found("bootstrap-t", (low, high))
 
 
 def _dealt(values: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:

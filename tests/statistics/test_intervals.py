@@ -207,6 +207,18 @@ def test_all_at_an_end_has_the_width_that_its_clusters_allow(score: float) -> No
     assert (interval.low, interval.high) == wilson_interval(10 if score else 0, 10)
 
 
+def test_unequal_clusters_get_no_end_nearer_than_students() -> None:
+    clusters = [0] * 20 + [1] * 20 + list(range(2, 62))
+    scores = RNG.beta(0.5, 2, len(clusters))
+    worth = effective_clusters(clusters)
+    assert 10 < worth < 31
+    interval = mean_interval(scores, clusters)
+    assert interval.stderr is not None
+    half = stats.t.ppf(0.975, worth - 1) * interval.stderr
+    assert (interval.high or 0) >= (interval.mean or 0) + 0.98 * half
+    assert (interval.low or 0) <= max(0, (interval.mean or 0) - 0.98 * half)
+
+
 def test_the_order_of_samples_changes_nothing() -> None:
     scores = RNG.beta(0.5, 2, 40)
     clusters = RNG.integers(0, 25, 40)

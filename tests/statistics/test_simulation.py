@@ -27,7 +27,7 @@ def bench() -> ModuleType:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("largest", [8, 1])
+@pytest.mark.parametrize("largest", [8, 1, 0])
 @pytest.mark.parametrize("clusters", [50, 75, 150])
 def test_a_95_percent_interval_covers_93_to_97_percent(
     bench: ModuleType, kind: str, largest: int, clusters: int
@@ -36,9 +36,9 @@ def test_a_95_percent_interval_covers_93_to_97_percent(
         pytest.skip("five answers that are not 0 tell little: docs/statistics.md says what is held")
     chosen = next(one for one in bench.KINDS if one.name == kind)
     row = bench.coverage(chosen, clusters, largest, SETS)
-    assert row["given"] == 1
+    assert row["given"] == 1 or largest == 0  # of very unequal clusters few may hold most
     assert 0.93 <= row["ours"] <= 0.97
-    if largest > 1:  # what ignoring clusters would have claimed
+    if largest != 1:  # what ignoring clusters would have claimed
         assert row["independent"] < 0.93
 
 
