@@ -52,7 +52,7 @@ def read_table(path: Path, variant: str | None = None) -> tuple[dict[str, Any], 
     if results is None and variant is None:
         raise DataError(
             "the run has no results.json: it was interrupted before anything was scored",
-            f"golong run with its options and --resume goes on; golong score {path} scores what there is",
+            f"golong run with its options and --resume goes on; golong score {path} scores the answers that came",
             file=path,
         )
     if results is None:

@@ -147,7 +147,12 @@ def _findings(comparison: Comparison, one: RunComparison) -> list[str]:
 
 def _higher(one: RunComparison, row: Paired) -> str:
     way = "higher" if row.difference > 0 else "lower"
-    return f"{one.run.label} is {way} by {abs(row.difference):.3f}"
+    text = f"{one.run.label} is {way} by {abs(row.difference):.3f}"
+    both = row.scored_in_both if isinstance(row, TaskComparison) else None
+    if both is not None and both.difference is not None:
+        # A server that failed is no finding about a model.
+        text += f" with failures as 0, by {both.difference:+.3f} where both runs have a score"
+    return text
 
 
 def _not_found(row: Paired, comparison: Comparison) -> str:
@@ -183,6 +188,9 @@ def _notes(one: RunComparison) -> list[str]:
     for row in one.tasks:
         if row.low is None and (row.wins or row.losses):
             methods[row.method].append(row.task)
+    average = one.average
+    if average is not None and average.low is None and (average.wins or average.losses):
+        methods[average.method].append(_AVERAGE)
     for method, without in methods.items():
         notes.append(f"{', '.join(without)}: {_NO_INTERVAL.get(method, f'no interval: {method}')}")
     return notes

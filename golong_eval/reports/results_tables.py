@@ -108,7 +108,7 @@ def repeats_table(results: Results, *, every: bool) -> ResultTable | None:
 def _explain_repeats(tasks: Sequence[TaskResult], voted: bool) -> str:
     repeats = ", ".join(dict.fromkeys(str(row.repeats) for row in tasks))
     told = f"the mean above is avg@{repeats}; pass@k: one of k answers has the full score; best of k: the highest of k"
-    return told + ("; majority: the score of the most frequent answer" if voted else "")
+    return told + ("; majority: the score of the most frequent answer, unread ones have no vote" if voted else "")
 
 
 def slice_tables(results: Results) -> Iterator[ResultTable]:
@@ -133,7 +133,9 @@ def _slice_table(results: Results, by: SliceBy, rows: dict[str, dict[str, Slice]
     tasks = [found for name, found in rows.items() if name != "average"]
     answers = [_between([found[group].score.n for found in tasks if group in found]) for group in groups]
     cells.append(["answers", *answers, *[""] * effective])
-    return ResultTable(header, cells, range(0), title=_KINDS[by])
+    without = {piece.score.method for found in rows.values() for piece in found.values() if piece.score.low is None}
+    notes = [f"a cell without an interval has {'; or '.join(sorted(without))}"] if without else []
+    return ResultTable(header, cells, range(0), title=_KINDS[by], notes=notes)
 
 
 def _between(counts: Sequence[int]) -> str:

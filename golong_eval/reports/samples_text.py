@@ -91,7 +91,7 @@ def _block(selection: Selection, row: StoredAnswer, tail: int, full: bool) -> It
     yield from _prompt(selection, row, tail, full)
     if made is None or made.text is None:
         # The reason that the status gives is the engine's own error where there is one.
-        yield _line("answer", "none")
+        yield _line("answer", "(no answer)")
     else:
         yield from _answer(made, full)
     parsed = (result.parsed,) if isinstance(result.parsed, str) else result.parsed
