@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from golong_eval.engines import GenerationRequest, ScriptedEngine
 from golong_eval.harness import evaluate, read_run
@@ -26,7 +26,7 @@ LENGTHS = "1k,2k,4k,8k"
 
 
 def main() -> None:
-    """Write ``report.png`` and ``report-samples.png`` to the folder that is named."""
+    """Write the pictures to the folder that is named."""
     out = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
         page_file = write_report(read_run(run_scripted(Path(folder))))
@@ -37,12 +37,22 @@ def main() -> None:
             page = browser.new_page(viewport={"width": 1180, "height": 980})
             page.goto(page_file.as_uri())
             page.screenshot(path=out / "report.png")
+            _look(page, "figures", out / "report-figures.png")
             page.select_option("#f-sort", "score, lowest first")
             page.locator("#rows tbody tr button").nth(2).click()
             page.locator("#detail h3").wait_for()
-            page.evaluate("document.getElementById('samples').scrollIntoView()")
-            page.screenshot(path=out / "report-samples.png")
+            _look(page, "samples", out / "report-samples.png")
+            page.emulate_media(color_scheme="dark")
+            _look(page, "samples", out / "report-dark.png")
+            page.emulate_media(color_scheme="light")
+            page.set_viewport_size({"width": 360, "height": 740})
+            _look(page, "scores", out / "report-narrow.png")
             browser.close()
+
+
+def _look(page: Page, section: str, file: Path) -> None:
+    page.evaluate("name => document.getElementById(name).scrollIntoView()", section)
+    page.screenshot(path=file)
 
 
 def run_scripted(folder: Path) -> str:

@@ -78,9 +78,10 @@ def aggregate_task(
     scored = [row for row in rows if row.value is not None]
     if not scored and rows:
         interval = replace(interval, low=None, high=None, method="no scores")
-    without = mean_interval(
-        [row.value or 0.0 for row in scored], [row.cluster for row in scored], binary=binary, seed=seed
-    )
+    without = interval
+    if len(scored) < len(rows):
+        values = [row.value or 0.0 for row in scored]
+        without = mean_interval(values, [row.cluster for row in scored], binary=binary, seed=seed)
     answers = [generations[key] for key in keys if key in generations]
     given = [answer for answer in answers if answer.text is not None]
     finished = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,17 @@ from golong_eval.harness.results import EffectiveLength, Estimate, GridCell, Sli
 from golong_eval.schema import Sample
 from golong_eval.statistics import SHARE, effective_length, length_bucket, mean_interval
 
-__all__ = ["Scored", "depth_group", "effective_length_of", "grid_of", "length_group", "macro_slices", "slices_of"]
+__all__ = [
+    "UNKNOWN",
+    "Scored",
+    "depth_group",
+    "effective_length_of",
+    "grid_of",
+    "group_rank",
+    "length_group",
+    "macro_slices",
+    "slices_of",
+]
 
 _RESAMPLES = 1_999
 _SPREAD = "spread"
@@ -53,6 +64,18 @@ def depth_group(sample: Sample) -> str | None:
     return f"{20 * min(fifths)}-{20 * min(fifths) + 20} %" if len(fifths) == 1 else _SPREAD
 
 
+def group_rank(group: str) -> tuple[float, str]:
+    """Return what groups are sorted by: lengths, depths and numbers by size, words after them.
+
+    >>> sorted(["spread", "1M", "8K", "16K"], key=group_rank), sorted(["20-40 %", "hard", "0-20 %"], key=group_rank)
+    (['8K', '16K', '1M', 'spread'], ['0-20 %', '20-40 %', 'hard'])
+    """
+    size = re.match(r"([0-9]+)([KM]?)", group)
+    if size is None:
+        return float("inf"), group
+    return float(size[1]) * {"": 1, "K": 1 << 10, "M": 1 << 20}[size[2]], group
+
+
 _GROUPS: dict[SliceBy, Callable[[Scored], str | None]] = {
     "length": lambda row: UNKNOWN if row.tokens is None else length_group(row.tokens),
     "depth": lambda row: depth_group(row.sample),
@@ -77,7 +100,7 @@ def slices_of(rows: Sequence[Scored], *, binary: bool, seed: int) -> tuple[Slice
             if group is not None:
                 groups[group].append(row)
         if len(groups) > 1 or (by == "length" and set(groups) - {UNKNOWN}):
-            found += [_slice(by, group, groups[group], binary, seed) for group in sorted(groups, key=_rank)]
+            found += [_slice(by, group, groups[group], binary, seed) for group in sorted(groups, key=group_rank)]
     return tuple(found)
 
 
@@ -91,7 +114,7 @@ def macro_slices(by_task: Mapping[str, Sequence[Scored]], *, seed: int) -> tuple
         return ()
     common = set.intersection(*(set(tasks) for tasks in by_length.values())) if by_length else set()
     found = []
-    for group in sorted(by_length, key=_rank):
+    for group in sorted(by_length, key=group_rank):
         tasks = [task for task in by_task if task in common]
         rows = [row for task in tasks for row in by_length[group][task]]
         strata = [task for task in tasks for _ in by_length[group][task]]
@@ -109,7 +132,9 @@ def grid_of(rows: Sequence[Scored]) -> tuple[GridCell, ...]:
             cells[length_group(row.tokens), depth].append(row.value or 0.0)
     return tuple(
         GridCell(length=length, depth=depth, mean=sum(values) / len(values), n=len(values))
-        for (length, depth), values in sorted(cells.items(), key=lambda item: (_rank(item[0][0]), _rank(item[0][1])))
+        for (length, depth), values in sorted(
+            cells.items(), key=lambda item: (group_rank(item[0][0]), group_rank(item[0][1]))
+        )
     )
 
 
@@ -148,12 +173,3 @@ def _slice(
 
 def _tokens(group: str) -> int:
     return int(group[:-1]) << (20 if group.endswith("M") else 10)
-
-
-def _rank(group: str) -> tuple[float, str]:
-    """Sort lengths and depths by size, other groups by name."""
-    if group[:-1].isdigit() and group[-1] in "KM":
-        return _tokens(group), ""
-    if group.endswith(" %"):
-        return float(group.partition("-")[0]), ""
-    return float("inf"), group

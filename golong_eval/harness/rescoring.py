@@ -14,6 +14,7 @@ from golong_eval import __version__
 from golong_eval.errors import ConfigError, DataError, GolongError, UnknownNameError
 from golong_eval.faults import explain
 from golong_eval.harness.aggregate import average_of
+from golong_eval.harness.breakdown import effective_length_of, macro_slices
 from golong_eval.harness.progress import OnProgress
 from golong_eval.harness.records import Key, StoredScore
 from golong_eval.harness.results import Results
@@ -126,6 +127,7 @@ def score_file(
         except OSError as error:
             raise ConfigError(f"cannot write {out} ({error.strerror})", "give another --out") from error
     by_task = {row.task: wanted for row, _, wanted in scored}
+    pieces = macro_slices(by_task, seed=0)
     return Results(
         golong_eval=__version__,
         run=str(file),
@@ -135,6 +137,8 @@ def score_file(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         tasks=tuple(row for row, _, _ in scored),
         average=average_of(by_task, seed=0),
+        slices=pieces,
+        effective_length=effective_length_of(pieces),
         failures=sum(row.n - row.scored for row, _, _ in scored),
         failed=tuple(failure for row, scores, _ in scored for failure in failures_of(row.task, scores)),
     )

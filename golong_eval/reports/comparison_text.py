@@ -151,7 +151,7 @@ def _higher(one: RunComparison, row: Paired) -> str:
     both = row.scored_in_both if isinstance(row, TaskComparison) else None
     if both is not None and both.difference is not None:
         # A server that failed is no finding about a model.
-        text += f" with failures as 0, by {both.difference:+.3f} where both runs have a score"
+        text += f" ({both.difference:+.3f} where both runs have a score)"
     return text
 
 

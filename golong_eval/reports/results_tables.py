@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from golong_eval.engines import ENGINES
 from golong_eval.harness import Results, Slice, TaskResult
-from golong_eval.harness.breakdown import length_group
+from golong_eval.harness.breakdown import group_rank, length_group
 from golong_eval.harness.results import SliceBy
 from golong_eval.reports.numbers import NONE, ends, percent, score, score_with_ends
 from golong_eval.reports.terminal import shown_line
@@ -56,19 +55,7 @@ def slices_by(results: Results, by: SliceBy) -> dict[str, dict[str, Slice]]:
 
 def group_names(rows: dict[str, dict[str, Slice]]) -> list[str]:
     """Return the groups of `slices_by`: lengths and depths by size, others by name after them."""
-    return sorted({group for found in rows.values() for group in found}, key=_rank)
-
-
-def _rank(group: str) -> tuple[float, str]:
-    """Sort ``8K`` and ``1M``, ``20-40 %``, then words.
-
-    >>> sorted(["spread", "1M", "8K", "16K"], key=_rank)
-    ['8K', '16K', '1M', 'spread']
-    """
-    size = re.match(r"([0-9]+)([KM]?)", group)
-    if size is None:
-        return float("inf"), group
-    return float(size[1]) * {"": 1, "K": 1 << 10, "M": 1 << 20}[size[2]], group
+    return sorted({group for found in rows.values() for group in found}, key=group_rank)
 
 
 def tasks_table(results: Results) -> ResultTable:

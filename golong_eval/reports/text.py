@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from golong_eval.errors import UnknownNameError
-from golong_eval.reports.notes import results_notes
 from golong_eval.reports.numbers import percent
-from golong_eval.reports.results_text import results_text, several_text
 from golong_eval.reports.table import table
 from golong_eval.schema import Language
 from golong_eval.tasks import BUILDERS, BuildReport, Catalogue, Example, TaskSpec
@@ -16,9 +14,6 @@ __all__ = [
     "build_text",
     "catalogue_data",
     "catalogue_text",
-    "results_notes",
-    "results_text",
-    "several_text",
     "task_data",
     "task_text",
 ]

@@ -120,6 +120,17 @@ def _pairs(
     return codes, pair, held
 
 
+def dealt(sums: NDArray[np.float64], groups: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """Return the sums of `groups` groups of clusters drawn at random, of equal or nearly equal size.
+
+    Clusters put together are clusters too, and of a thousand the mean is as good as normal: it bounds time.
+    """
+    import numpy as np
+
+    group = generator.permutation(len(sums)) % groups
+    return np.bincount(group, weights=sums).astype(np.float64)
+
+
 def standard_error(values: ArrayLike) -> float | None:
     """Return the standard error of the mean of independent values; None for fewer than two.
 

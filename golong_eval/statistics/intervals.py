@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from golong_eval.statistics.clusters import cluster_values, effective_clusters, standard_error
+from golong_eval.statistics.clusters import cluster_values, dealt, effective_clusters, standard_error
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from golong_eval.statistics.clusters import Labels, Scores
 
@@ -126,7 +125,7 @@ def bootstrap_t_interval(
     exact = float(centred.std(ddof=1) / math.sqrt(len(centred)))
     centred.sort()  # so that the order of the samples changes nothing
     if len(array) > _GROUPS:
-        centred = _dealt(centred, generator)
+        centred = dealt(centred, _GROUPS, generator) * (_GROUPS / len(array))
     count = len(centred)
     error = float(centred.std(ddof=1) / math.sqrt(count))
     ts = np.empty(resamples)
@@ -222,11 +221,3 @@ def mean_interval(
         half = z * (1 + (z * z + 1) / (4 * (worth - 1))) * (error or 0.0)
         low, high = max(bounds[0], min(low, mean - half)), min(bounds[1], max(high, mean + half))
     return found("bootstrap-t", (low, high))
-
-
-def _dealt(values: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
-    """Return centred values dealt at random into `_GROUPS` groups: sums, scaled so that their mean's error stays."""
-    import numpy as np
-
-    group = generator.permutation(len(values)) % _GROUPS
-    return np.bincount(group, weights=values).astype(np.float64) * (_GROUPS / len(values))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from golong_eval.statistics.clusters import cluster_numbers, cluster_values, standard_error
+from golong_eval.statistics.clusters import cluster_numbers, cluster_values, dealt, standard_error
 from golong_eval.statistics.intervals import mean_interval
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def sign_flip_p_value(
     if len(sums) < 2:
         return None
     extreme = abs(float(sums.sum())) - _EQUAL
-    found = _flipped(_dealt(sums, seed), flips, seed)
+    found = _flipped(_few(sums, seed), flips, seed)
     reached = int((abs(found) >= extreme).sum())
     return reached / len(found) if len(sums) <= _EXACT else (1 + reached) / (1 + len(found))
 
@@ -207,8 +207,8 @@ def minimum_detectable_effect(
     differing = sums[sums > _EQUAL]
     if 2 ** (1 - len(differing)) >= alpha or float(np.ptp(values)) < _EQUAL:
         return None
-    weights = _dealt(_weighted_sums([1.0] * len(differences), clusters, strata), seed)
-    pulls = _dealt((values - values.mean()) / len(values), seed)
+    weights = _few(_weighted_sums([1.0] * len(differences), clusters, strata), seed)
+    pulls = _few((values - values.mean()) / len(values), seed)
     root = float(np.linalg.norm(pulls))
     critical = float(np.quantile(abs(_flipped(pulls, flips, seed)), 1 - alpha)) / root
     room = 1 - critical**2 * float(weights @ weights)
@@ -250,17 +250,11 @@ def _weighted_sums(differences: Scores, clusters: Labels, strata: Labels | None)
     return np.bincount(cluster_numbers(clusters), weights=weights).astype(np.float64)
 
 
-def _dealt(sums: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """Return the sums of 1,000 groups of clusters drawn at random, where there are more than 2,000 clusters.
-
-    Clusters put together are clusters too, so a test by groups holds its level; and it takes no minutes.
-    """
+def _few(sums: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Return the clusters' sums, dealt into groups where flipping them all would take minutes."""
     import numpy as np
 
-    if len(sums) <= _MOST:
-        return sums
-    group = np.random.default_rng(seed).permutation(len(sums)) % _GROUPS
-    return np.bincount(group, weights=sums).astype(np.float64)
+    return dealt(sums, _GROUPS, np.random.default_rng(seed)) if len(sums) > _MOST else sums
 
 
 def _flipped(sums: NDArray[np.float64], flips: int, seed: int) -> NDArray[np.float64]:

@@ -73,30 +73,35 @@ def parse_sample(line: bytes | str, file: Path, number: int) -> Sample:
         raise DataError(
             problems[0] + more, f"check the file with: golong tasks validate {file}", file=file, line=number
         ) from None
-    if all(document.path is None for document in sample.documents):
-        return sample
-    documents = tuple(_located(document, file, number) for document in sample.documents)
-    return sample.model_copy(update={"documents": documents})
+    for document in sample.documents:
+        if document.path is not None:
+            # Nobody else has this sample yet, and copying it would take longer than reading it.
+            document.__dict__["path"] = _located(document, file, number)
+    return sample
 
 
-def _located(document: Document, file: Path, number: int) -> Document:
-    if document.path is None:
-        return document
+def _located(document: Document, file: Path, number: int) -> str:
     # pathlib would take longer than the rest of reading a sample.
-    folder = os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120
-    below, name = os.path.split(document.path)
-    path = os.path.join(_real(os.path.join(folder, below)), name)  # noqa: PTH118
-    if name in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114
-        path = os.path.realpath(path)
+    path = _below(os.path.dirname(os.path.abspath(file)), document.path or "")  # noqa: PTH100, PTH120
     # A sample file from elsewhere must not put this machine's other files into prompts.
-    if not path.startswith(_real(folder).rstrip(os.sep) + os.sep):
+    if path is None:
         raise DataError(
             f"document {document.id!r}: the path {document.path!r} leaves the folder of the file",
             "keep documents below the folder of the file that names them",
             file=file,
             line=number,
         )
-    return document.model_copy(update={"path": path})
+    return path
+
+
+@functools.lru_cache(maxsize=4096)
+def _below(folder: str, path: str) -> str | None:
+    """Return the absolute path of a file that is named from a folder; None where it leaves it. Samples share files."""
+    below, name = os.path.split(path)
+    found = os.path.join(_real(os.path.join(folder, below)), name)  # noqa: PTH118
+    if name in ("", ".", "..") or os.path.islink(found):  # noqa: PTH114
+        found = os.path.realpath(found)
+    return found if found.startswith(_real(folder).rstrip(os.sep) + os.sep) else None
 
 
 @functools.lru_cache(maxsize=256)

@@ -228,9 +228,10 @@ def test_the_order_of_samples_changes_nothing() -> None:
 
 
 def test_unequal_clusters_at_an_end_are_worth_what_they_weigh() -> None:
-    clusters = [0] * 6 + [1] * 6 + list(range(2, 12))
-    interval = mean_interval([0.0] * 22, clusters)
-    assert interval.method == "few clusters hold most" or (interval.high or 0) > wilson_interval(0, 12)[1]
+    clusters = [0, 0, 1, 1, *range(2, 12)]  # 12 clusters, worth 14^2 / 18 = 10.9
+    interval = mean_interval([0.0] * 14, clusters)
+    assert (interval.low, interval.high) == wilson_interval(0, 10)
+    assert interval.method == "wilson over clusters"
 
 
 def test_refuses_what_is_no_score() -> None:

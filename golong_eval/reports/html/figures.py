@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 from golong_eval.harness import GridCell, Results, Slice
-from golong_eval.harness.breakdown import UNKNOWN
+from golong_eval.harness.breakdown import UNKNOWN, group_rank
 from golong_eval.reports.numbers import score
 
 __all__ = ["Bin", "bar_figure", "bins_of", "grid_figure", "histogram_figure", "length_figures"]
@@ -63,7 +63,7 @@ def length_figures(results: Results) -> list[str]:
     groups = {piece.group for _, pieces in series for piece in pieces if piece.by == "length"} - {UNKNOWN}
     if len(groups) < 2:
         return []
-    order = sorted(groups, key=lambda group: int(group[:-1]) << (20 if group.endswith("M") else 10))
+    order = sorted(groups, key=group_rank)
     figures = []
     for name, pieces in series:
         found = {piece.group: piece for piece in pieces if piece.by == "length" and piece.group != UNKNOWN}
@@ -111,8 +111,8 @@ def grid_figure(grids: Iterable[Sequence[GridCell]]) -> str | None:
             cells[cell.length, cell.depth] = total + cell.mean * cell.n, count + cell.n
     if not cells:
         return None
-    lengths = sorted({length for length, _ in cells}, key=lambda one: int(one[:-1]) << (20 if one[-1] == "M" else 10))
-    depths = sorted({depth for _, depth in cells}, key=lambda one: (one == "spread", _leading(one)))
+    lengths = sorted({length for length, _ in cells}, key=group_rank)
+    depths = sorted({depth for _, depth in cells}, key=group_rank)
     left, top, wide, high = 86, 26, 88, 34
     width, height = left + wide * len(lengths) + 4, top + high * len(depths) + 4
     parts = [
@@ -244,11 +244,6 @@ def _size(value: float) -> str:
     if value == int(value) or value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2g}"
-
-
-def _leading(depth: str) -> int:
-    digits = depth.partition("-")[0]
-    return int(digits) if digits.isdigit() else 0
 
 
 def _short(text: str, length: int) -> str:
