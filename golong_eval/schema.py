@@ -12,7 +12,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from golong_eval.errors import DocumentError
 
@@ -32,11 +32,13 @@ __all__ = [
     "RankingGold",
     "ReferencesGold",
     "RewardResult",
+    "RowGold",
     "Sample",
     "SampleMetadata",
     "Status",
     "TableGold",
     "TextGold",
+    "Turn",
     "Variant",
     "sha256_text",
 ]
@@ -183,8 +185,17 @@ class ReferencesGold(Frozen):
     texts: tuple[_NonBlank, ...] = Field(min_length=1)
 
 
+class RowGold(Frozen):
+    """The row of a benchmark that a sample was made of, for the scorer of that benchmark; long texts left out."""
+
+    type: Literal["row"] = "row"
+    answers: tuple[str, ...] = ()
+    """The right answers, as a person reads them."""
+    row: dict[str, JsonValue]
+
+
 Gold = Annotated[
-    TextGold | ItemsGold | RankingGold | OrderGold | TableGold | NumberGold | ReferencesGold,
+    TextGold | ItemsGold | RankingGold | OrderGold | TableGold | NumberGold | ReferencesGold | RowGold,
     Field(discriminator="type"),
 ]
 """The right answer, in the form its metric needs."""
@@ -227,6 +238,8 @@ class SampleMetadata(Frozen):
     tokenizer: str | None = None
     difficulty: str | None = None
     """For instance ``hard``: how the makers of the sample graded it; scores are given by it too."""
+    groups: dict[str, str] | None = None
+    """What a benchmark sorts its samples by, for instance ``{"needles": "4"}``; scores are given by each."""
     builder: str | None = None
     """Identity of the builder that made the sample, for instance ``t7@1``."""
     seed: int | None = None
@@ -256,18 +269,47 @@ class Sample(Frozen):
         return self
 
 
-class Prompt(Frozen):
-    """A prompt in three parts, so that a context can be cut or shared without touching the question."""
+class Turn(Frozen):
+    """One message of a conversation."""
 
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Prompt(Frozen):
+    """A prompt: a user's message in three parts, so that a context can be cut or shared without touching the question.
+
+    Earlier messages, where there are some, go before it as they are.
+    """
+
+    history: tuple[Turn, ...] = ()
+    """The conversation before the message; it is never cut."""
     before: str = ""
     documents: str = ""
     """All documents with their headings, as one text."""
     after: str
+    cut: Literal["documents", "message"] = "documents"
+    """What the context policy ``truncate`` takes the middle out of: the documents, or (as some published harnesses
+    have it) the whole message."""
+
+    @property
+    def message(self) -> str:
+        """The user's message."""
+        return self.before + self.documents + self.after
 
     @property
     def text(self) -> str:
-        """The whole prompt."""
-        return self.before + self.documents + self.after
+        """The whole prompt as one text; of a conversation, each message behind its role."""
+        if not self.history:
+            return self.message
+        turns = [f"{turn.role}: {turn.content}" for turn in self.history]
+        return "\n\n".join([*turns, f"user: {self.message}"])
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation as chat templates and servers take it."""
+        turns = [{"role": turn.role, "content": turn.content} for turn in self.history]
+        return [*turns, {"role": "user", "content": self.message}]
 
 
 class Generation(Frozen):

@@ -18,6 +18,7 @@ from golong_eval.schema import (
     OrderGold,
     RankingGold,
     ReferencesGold,
+    RowGold,
     TableGold,
     TextGold,
 )
@@ -66,6 +67,8 @@ def gold_text(gold: Gold) -> str:
             return "\n".join([" | ".join(gold.columns), *rows])
         case ReferencesGold():
             return "\n  or\n".join(gold.texts)
+        case RowGold():
+            return "\n  or\n".join(gold.answers)
 
 
 def _count(selection: Selection) -> str:

@@ -17,9 +17,10 @@ from golong_eval.rewards.scoring import ScoreRequest, score
 from golong_eval.rewards.secondary_tasks import SECONDARY_TASKS
 from golong_eval.rewards.semantic import Embedder
 from golong_eval.rewards.shaping import FormatBonus, OverlongPenalty, RepetitionGate, RewardTerm, shaped
-from golong_eval.rewards.spec import METRIC_NAMES, MetricSpec, Semantic
+from golong_eval.rewards.spec import BENCHMARK_METRICS, METRIC_NAMES, MetricSpec, Semantic
 
 __all__ = [
+    "BENCHMARK_METRICS",
     "METRIC_NAMES",
     "SECONDARY_TASKS",
     "Embedder",

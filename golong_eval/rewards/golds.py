@@ -20,6 +20,7 @@ from golong_eval.schema import (
     OrderGold,
     RankingGold,
     ReferencesGold,
+    RowGold,
     TableGold,
     TextGold,
 )
@@ -205,6 +206,8 @@ def _body(gold: Gold) -> str:
             return json.dumps({"columns": gold.columns, "data": gold.data}, ensure_ascii=False, allow_nan=False)
         case ReferencesGold():
             return gold.texts[0]
+        case RowGold():
+            return "\n".join(gold.answers)
 
 
 def _line(text: str) -> str:

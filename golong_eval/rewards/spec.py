@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from golong_eval.errors import nearest
 from golong_eval.schema import Frozen, Variant
 
-__all__ = ["METRIC_NAMES", "OFFICIAL_ONLY", "MetricSpec", "Semantic"]
+__all__ = ["BENCHMARK_METRICS", "METRIC_NAMES", "OFFICIAL_ONLY", "MetricSpec", "Semantic"]
 
 METRIC_NAMES = (
     "exact_match",
@@ -28,10 +28,29 @@ METRIC_NAMES = (
 OFFICIAL_ONLY = ("choice",)
 """Published rewards that have no strict form of their own: `accuracy` does what they do."""
 
+BENCHMARK_METRICS = (
+    "babilong",
+    "bfcl_memory",
+    "corpusqa",
+    "docmath",
+    "frames",
+    "lm_eval",
+    "longbench_pro",
+    "longbench_v1",
+    "longbench_v1_qa",
+    "longbench_v2",
+    "longmemeval",
+    "mrcr",
+    "ruler",
+)
+"""The scoring rules of benchmarks. `golong_eval.benchmarks` has them; their names stand here because identities are
+read back everywhere."""
+
 _IDENTITY = re.compile(
     r"(?P<name>[a-z0-9_]+)(?P<cutoff>@gold)?\[(?P<variant>[a-z]+),v(?P<version>[0-9]{1,6})(?P<rest>[^\[\]]*)\]"
 )
 _SEMANTIC = re.compile(r"semantic=(?P<weight>[0-9.e-]+)\*(?P<model>[^\s,\[\]*]+)")
+_JUDGE = re.compile(r"judge=(?P<judge>[^\s,\[\]*]+)")
 
 
 class Semantic(Frozen):
@@ -62,6 +81,8 @@ class MetricSpec(Frozen):
     """Whether the value is ``max(0, (value - chance) / (1 - chance))``, with `chance_level` as the chance."""
     semantic: Semantic | None = None
     """The semantic part, for ``rouge_l``."""
+    judge: str | None = Field(default=None, pattern=r"^[^\s\x00-\x1f,\[\]*]+$")
+    """Identity of the judge (model and prompts) that decides what a benchmark's rule can't."""
 
     @model_validator(mode="before")
     @classmethod
@@ -78,6 +99,8 @@ class MetricSpec(Frozen):
             semantic = _SEMANTIC.fullmatch(parameter)
             if semantic is not None:
                 read["semantic"] = {"model": semantic["model"], "weight": float(semantic["weight"])}
+            elif (judge := _JUDGE.fullmatch(parameter)) is not None:
+                read["judge"] = judge["judge"]
             elif parameter == "chance_corrected":
                 read["chance_corrected"] = True
             else:
@@ -86,20 +109,26 @@ class MetricSpec(Frozen):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.name not in METRIC_NAMES + OFFICIAL_ONLY:
-            close = nearest(self.name, METRIC_NAMES + OFFICIAL_ONLY)
+        known = METRIC_NAMES + OFFICIAL_ONLY + BENCHMARK_METRICS
+        if self.name not in known:
+            close = nearest(self.name, known)
             raise ValueError(f"unknown metric {self.name!r}" + (f"; did you mean {close!r}?" if close else ""))
         if self.name in OFFICIAL_ONLY and self.variant != "official":
             raise ValueError(f"{self.name} is official only: its strict form is 'accuracy'")
-        if self.semantic is not None and self.name != "rouge_l":
+        if self.semantic is not None and self.name not in ("rouge_l", "longbench_pro"):
             raise ValueError(f"{self.name} has no semantic part; rouge_l has")
+        if self.name not in BENCHMARK_METRICS and self.judge is not None:
+            raise ValueError(f"{self.name} is scored by its rule alone, not by a judge")
+        if self.name in BENCHMARK_METRICS and self.chance_corrected:
+            raise ValueError(f"{self.name} can't be corrected for chance")
         return self
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """The parameters that differ from their defaults, as they stand in the identity."""
         corrected = ("chance_corrected",) if self.chance_corrected else ()
-        return corrected + (() if self.semantic is None else (str(self.semantic),))
+        semantic = () if self.semantic is None else (str(self.semantic),)
+        return corrected + semantic + (() if self.judge is None else (f"judge={self.judge}",))
 
     def __str__(self) -> str:
         cutoff = "@gold" if self.name == "ndcg" else ""

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, Self
 
 from golong_eval.errors import ConfigError, GolongError, UnknownNameError
 from golong_eval.rewards.audit.case import AuditCase
-from golong_eval.schema import Gold, NumberGold, ReferencesGold, TableGold, TextGold
+from golong_eval.schema import Gold, NumberGold, ReferencesGold, RowGold, TableGold, TextGold
 
 __all__ = ["FunctionReward", "Reading", "plain_gold"]
 
@@ -143,6 +143,8 @@ def plain_gold(gold: Gold) -> str | list[str] | dict[str, Any]:
             return value
         case TableGold(columns=columns, data=rows):
             return {"columns": list(columns), "data": [list(row) for row in rows]}
+        case RowGold(answers=answers):
+            return list(answers)
         case _:
             return list(gold.items)
 
