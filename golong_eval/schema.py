@@ -326,6 +326,8 @@ class Generation(Frozen):
     completion_tokens: int = 0
     cached_tokens: int | None = None
     """Prompt tokens served from a prefix cache, where the engine tells."""
+    first_prompt_tokens: int | None = None
+    """Of a protocol with two calls, tokens of the first one's prompt, which had the documents."""
     prompt_shared: bool = False
     """The prompt went out once for several repeats, and its tokens are counted with another of them."""
     reasoning_tokens: int | None = None

@@ -10,14 +10,14 @@ stored anywhere can be scored again.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
 
-from golong_eval.errors import DataError
+from golong_eval.errors import ConfigError, DataError
 from golong_eval.faults import explain
 from golong_eval.judges.question import JudgeQuestion
 from golong_eval.rewards import MetricSpec
@@ -157,10 +157,10 @@ class Benchmark(ABC, Generic[RowT]):
     """For instance ``"8k-256k tokens"``."""
     languages: ClassVar[tuple[Language, ...]] = ("en",)
     needs: ClassVar[tuple[Need, ...]] = ()
+    embeds: ClassVar[bool] = False
+    """A part of the score is a cosine of embeddings, where there is an embedder."""
     binary: ClassVar[bool] = False
     """Scores are 0 or 1, nothing between."""
-    solved_at: ClassVar[float] = 1.0
-    """Score from which an answer counts as solved in pass@k."""
     flaws: ClassVar[str] = ""
     """What the published scoring gets wrong and ``strict`` does not; empty where the two are the same."""
     macro: ClassVar[str | None] = None
@@ -224,6 +224,16 @@ class Benchmark(ABC, Generic[RowT]):
     second_max_tokens: ClassVar[int] = 0
     """Budget of the second call; `max_tokens` is that of the first. 0: there is none."""
 
+    def solved(self, value: float, sample: Sample) -> bool:
+        """Return whether a score counts as a pass in pass@k."""
+        del sample
+        return value >= 1
+
+    generates: ClassVar[bool] = False
+    """`generate` makes rows."""
+    loads_itself: ClassVar[bool] = False
+    """`load` needs no path: another package knows where the rows are."""
+
     def generate(self, length: int, count: int, seed: int, tokens: Any) -> Iterator[RowT]:
         """Yield rows of a benchmark that is generated and not loaded (`DataSource.hub` is None).
 
@@ -235,11 +245,24 @@ class Benchmark(ABC, Generic[RowT]):
         """
         raise NotImplementedError(f"{self.id} is loaded, not generated")
 
-    def load(self, path: Path) -> Iterator[tuple[str, RowT]]:
+    def prepare(self, fields: Mapping[str, Any], file: Path) -> Mapping[str, Any] | None:
+        """Return the columns of a row with what its file's name says, or None where it is of another benchmark.
+
+        Args:
+            fields: The columns as they stand in the file.
+            file: The file.
+        """
+        del file
+        return fields
+
+    def load(
+        self, path: Path | None, on_fault: Callable[[DataError], None] | None = None
+    ) -> Iterator[tuple[str, RowT]]:
         """Yield the rows of a data set, each with its place (file and number).
 
         Args:
-            path: A file, or the folder that holds the files of the data set.
+            path: A file, or the folder that holds the files of the data set; None where another package loads it.
+            on_fault: Told of each malformed row, which is then left out; None: the first one is raised.
 
         Raises:
             ConfigError: There is no file of this data set.
@@ -247,11 +270,28 @@ class Benchmark(ABC, Generic[RowT]):
         """
         from golong_eval.benchmarks.files import read_rows  # loads readers only where data is read
 
+        if path is None:
+            raise ConfigError(f"{self.name} is read from files", f"name them with --data {self.data_name()}=PATH")
         for raw in read_rows(path, self.data.files):
             place = f"{raw.file}:{raw.number}"
-            yield place, self.read_row(raw.fields, place)
+            fields = self.prepare(raw.fields, raw.file)
+            if fields is None:
+                continue
+            try:
+                row = self.read_row(fields, place)
+            except DataError as error:
+                if on_fault is None:
+                    raise
+                on_fault(error)
+                continue
+            yield place, row
 
     # ---- what the harness reads
+
+    @classmethod
+    def data_name(cls) -> str:
+        """What ``--data`` and `golong data fetch` call the data set; several benchmarks of a file share it."""
+        return cls.__module__.rpartition(".")[2]
 
     @property
     def metric(self) -> MetricSpec:
@@ -273,6 +313,10 @@ class Benchmark(ABC, Generic[RowT]):
         """Return the benchmark with another variant, judge or semantic part; what is None stays as it is."""
         return type(self)(variant or self.variant, self.judge if judge is None else judge, semantic or self.semantic)
 
+    def without_models(self) -> Self:
+        """Return the benchmark as its rule alone scores it."""
+        return type(self)(self.variant)
+
     def read_row(self, fields: Mapping[str, Any], place: str) -> RowT:
         """Return a row from its columns, checked.
 
@@ -292,9 +336,12 @@ class Benchmark(ABC, Generic[RowT]):
 
     def row_of(self, gold: RowGold) -> RowT:
         """Return the row that a sample's gold holds, its long texts empty."""
+        return self.read_row({**self.empty_texts(), **gold.row}, self.id)
+
+    def empty_texts(self) -> dict[str, Any]:
+        """Return empty values for the columns of long texts (`apart`)."""
         fields = self.row.model_fields
-        empty = {fields[name].alias or name: "" if fields[name].annotation is str else [] for name in self.apart}
-        return self.read_row({**empty, **gold.row}, self.id)
+        return {fields[name].alias or name: "" if fields[name].annotation is str else [] for name in self.apart}
 
     def row_of_columns(self, fields: Mapping[str, Any], place: str) -> RowT:
         """Return a row for scoring alone, from the columns that its scorer reads (`scored_by`); others stay unset.

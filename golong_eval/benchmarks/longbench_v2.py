@@ -30,8 +30,10 @@ _FORM = 'Give your answer in this form: "The correct answer is (insert answer he
 _REASON = "Let's think step by step:"
 _DECIDE = " {reasoning}\n\nGoing by the above, which single choice is most likely right? "
 
-_STATED = re.compile(r"The correct answer is (?:\(([A-D])\)|([A-D]))")
-_LETTER = re.compile(r"the correct answer is:?\s*\(?([a-d])\)?(?![a-z0-9])", re.IGNORECASE)
+_PUBLISHED = (re.compile(r"The correct answer is \(([A-D])\)"), re.compile(r"The correct answer is ([A-D])"))
+_STATED = re.compile(r"(?i:the correct answer is):?\s*(?:\(([A-Da-d])\)|([A-D])(?![A-Za-z0-9]))")
+_BARE = re.compile(r"\(?([A-D])\)?\.?")
+_HEDGED = re.compile(r"\s*(?:or|and|/|,)\s*\(?[A-D]\b")
 
 
 class LongBenchV2Row(Row):
@@ -56,8 +58,21 @@ class LongBenchV2Row(Row):
         return _QUESTION.format(question=self.question.strip(), A=a.strip(), B=b.strip(), C=c.strip(), D=d.strip())
 
 
+def _stated(text: str) -> str | None:
+    """Return the choice that a text states last, or is; None where it states none, or two at once."""
+    bare = _BARE.fullmatch(text.strip())
+    if bare is not None:
+        return bare[1]
+    last = None
+    for last in _STATED.finditer(text):  # noqa: B007  # the last one is wanted
+        pass
+    if last is None or _HEDGED.match(text, last.end()):
+        return None
+    return (last[1] or last[2]).upper()
+
+
 class LongBenchV2(Benchmark[LongBenchV2Row]):
-    """One call. Both variants take the first statement of an answer; ``strict`` the last one, outside of thinking."""
+    """One call. The published rule takes the first statement of the form, ``strict`` the last outside of thinking."""
 
     id = "longbench_v2"
     name = "LongBench v2"
@@ -71,8 +86,8 @@ class LongBenchV2(Benchmark[LongBenchV2Row]):
     lengths = "8k-2M words"
     binary = True
     flaws = (
-        "the published rule reads the whole response, so a first guess inside the thinking counts, is case-sensitive, "
-        "and divides by the answers that came"
+        "the published rule reads the whole response, so the first guess inside the thinking counts, "
+        "is case-sensitive, takes (A) or (B) for A, and divides by the answers that came"
     )
     templates: ClassVar[tuple[str, ...]] = (_OPENING, _QUESTION, _FORM)
     apart = ("context",)
@@ -114,13 +129,13 @@ class LongBenchV2(Benchmark[LongBenchV2Row]):
         [0.0, 1.0]
         """
         if variant == "official":
-            found = _STATED.search(answer.text.replace("*", ""))
-            letter = (found[1] or found[2]) if found else None
+            text = answer.text.replace("*", "")
+            found = next((match for form in _PUBLISHED if (match := form.search(text)) is not None), None)
+            letter = None if found is None else found[1]
         else:
-            stated = _LETTER.findall(answer.final.replace("*", ""))
-            letter = stated[-1].upper() if stated else None
+            letter = _stated(answer.final.replace("*", ""))
         if letter is None:
-            return no_answer("no statement of the form 'The correct answer is (X)'")
+            return no_answer("no single choice in the form 'The correct answer is (X)'")
         return Outcome(float(letter == row.answer), parsed=letter)
 
     def gold_answer(self, row: LongBenchV2Row) -> str:

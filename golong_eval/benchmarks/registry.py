@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-from golong_eval.benchmarks.base import Benchmark
+from golong_eval.benchmarks.base import Benchmark, DataSource
 from golong_eval.errors import UnknownNameError
 
-__all__ = ["BENCHMARKS", "benchmark_named", "load_benchmarks"]
+__all__ = ["BENCHMARKS", "DataSet", "benchmark_named", "data_set_named", "load_benchmarks"]
 
 BENCHMARKS: dict[str, str] = {
     "longbench_v2": "longbench_v2:LongBenchV2",
@@ -31,6 +33,40 @@ def benchmark_named(name: str) -> Benchmark[Any]:
     module, _, cls = BENCHMARKS[name].partition(":")
     found: type[Benchmark[Any]] = getattr(importlib.import_module(f"golong_eval.benchmarks.{module}"), cls)
     return found()
+
+
+class DataSet(NamedTuple):
+    """A data set, and the benchmarks that are made of it."""
+
+    name: str
+    data: DataSource
+    benchmarks: tuple[str, ...]
+
+
+def data_set_named(name: str) -> DataSet:
+    """Return a data set by its own name, or that of a benchmark.
+
+    Raises:
+        UnknownNameError: There is none of this name; the hint gives the nearest.
+
+    >>> data_set_named("longbench_v2_cot").name
+    'longbench_v2'
+    """
+    by_set: dict[str, list[Benchmark[Any]]] = {}
+    for benchmark in load_benchmarks().values():
+        by_set.setdefault(benchmark.data_name(), []).append(benchmark)
+    found = next((key for key, of in by_set.items() if name == key or name in [one.id for one in of]), None)
+    if found is None:
+        raise UnknownNameError("benchmark", name, [*by_set, *BENCHMARKS])
+    own = [one for one in by_set[found] if one.id == name] or by_set[found]
+    return DataSet(found, _together([one.data for one in own]), tuple(one.id for one in own))
+
+
+def _together(sources: Sequence[DataSource]) -> DataSource:
+    """Return one source for benchmarks that read different files of the same data set."""
+    files = tuple(dict.fromkeys(pattern for source in sources for pattern in source.files))
+    megabytes = sum({source.files: source.megabytes for source in sources}.values())
+    return replace(sources[0], files=files, megabytes=megabytes)
 
 
 def load_benchmarks() -> dict[str, Benchmark[Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from golong_eval.benchmarks.base import Answer, Benchmark, NeedsEmbedding, NeedsJudge, Said
+from golong_eval.errors import MissingExtraError
 from golong_eval.judges.question import JudgeQuestion, Verdict
 from golong_eval.rewards import Embedder
 from golong_eval.rewards.outcome import Outcome
@@ -83,6 +84,8 @@ def _said(benchmark: Benchmark[Any], answer: AnswerToScore, variant: Variant) ->
     row = benchmark.row_of(answer.row) if isinstance(answer.row, RowGold) else answer.row
     try:
         return benchmark.score(Answer(answer.text, after.text, answer.language), row, variant)
+    except MissingExtraError:
+        raise
     except Exception as error:  # noqa: BLE001  # ours, and never a score: the status says so
         return Outcome(0.0, status="scorer_error", reason=f"{type(error).__name__}: {error}")
 

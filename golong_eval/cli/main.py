@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from golong_eval.cli import audit, compare, merge, plan, report, run, samples, score, tasks
+from golong_eval.cli import audit, compare, data, judge, merge, plan, report, run, samples, score, tasks
 
 __all__ = ["app", "main"]
 
@@ -27,12 +27,14 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("score")(score.score)
+app.command("judge")(judge.judge)
 app.command("merge")(merge.merge)
 app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("samples")(samples.samples)
 app.command("audit")(audit.audit)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(data.app, name="data")
 
 
 @app.callback(invoke_without_command=True)
@@ -60,8 +62,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         _tell(str(error), error.hint)
         code = 1
     except typer.TyperException as error:
-        verbs = [command.name or "" for command in app.registered_commands] + ["tasks"]
-        subverbs = [command.name or "" for command in tasks.app.registered_commands]
+        verbs = [command.name or "" for command in app.registered_commands] + ["tasks", "data"]
+        groups = [*tasks.app.registered_commands, *data.app.registered_commands]
+        subverbs = [command.name or command.callback.__name__ for command in groups if command.callback is not None]
         verb = [word for word, known in zip(arguments, (verbs, subverbs), strict=False) if word in known]
         _tell(error.format_message(), " ".join(["see: golong", *verb, "--help"]))
         code = 1

@@ -9,7 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["engine_arguments", "with_run_options"]
+__all__ = ["embedder_settings", "engine_arguments", "judge_settings", "with_run_options"]
+
+_INVOCATION = "invocation"
+_EMBEDDER = {"base_url": "url", "api_key_env": "key_env", "cache": "cache"}
 
 
 def _declared(
@@ -23,7 +26,17 @@ def _declared(
     every: Annotated[
         int | None, typer.Option(help="Of a folder of training checkpoints, every N-th and the last.")
     ] = None,
-    tasks: Annotated[str, typer.Option(help="t1,...,t9, all, or files of samples (FILE.jsonl), with commas.")] = "all",
+    tasks: Annotated[
+        str, typer.Option(help="t1,...,t9, all, benchmarks, or files of samples (FILE.jsonl), with commas.")
+    ] = "all",
+    suite: Annotated[
+        str | None,
+        typer.Option(help="golong-128k, golong-1m, longbench-pro, memory, general or smoke, as published."),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="Rows of a benchmark; or a folder with a folder for each. Repeatable."),
+    ] = None,
     documents: Annotated[
         str | None, typer.Option(help="Folder of documents to build the tasks from. Default: pydoc.")
     ] = None,
@@ -72,6 +85,21 @@ def _declared(
         str | None, typer.Option(metavar="IN,OUT", help="Price of a million prompt and of a million answer tokens.")
     ] = None,
     cache: Annotated[str | None, typer.Option(help="File of answers to keep and use across runs.")] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Judge for what rules can't decide; repeatable; none: leave it undecided."),
+    ] = None,
+    judge_url: Annotated[str | None, typer.Option(metavar="URL", help="Its OpenAI-compatible server.")] = None,
+    judge_key_env: Annotated[str, typer.Option(help="Environment variable that holds its key.")] = "OPENAI_API_KEY",
+    judge_max_tokens: Annotated[int, typer.Option(help="Budget of its reply; more for one that thinks.")] = 1024,
+    judge_swap: Annotated[bool, typer.Option(help="Ask it twice, in both orders.")] = False,
+    judge_cache: Annotated[str | None, typer.Option(metavar="FILE", help="Keeps verdicts across runs.")] = None,
+    embedder: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Embeddings for summaries' semantic half.")
+    ] = None,
+    embedder_url: Annotated[str | None, typer.Option(metavar="URL", help="Its OpenAI-compatible server.")] = None,
+    embedder_key_env: Annotated[str, typer.Option(help="Environment variable that holds its key.")] = "OPENAI_API_KEY",
+    embedder_cache: Annotated[str | None, typer.Option(metavar="FILE", help="Keeps vectors across runs.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only part I of N; see golong merge.")] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
     include: Annotated[
@@ -94,11 +122,17 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**values: Any) -> None:
+        invocation: typer.Context = values.pop(_INVOCATION)
+        sources = {name: invocation.get_parameter_source(name) for name in values}
+        given = {name for name, source in sources.items() if source is not None and source.name != "DEFAULT"}
         of_command = {parameter.name: values.pop(parameter.name) for parameter in own}
-        command(_settings(values, resume=bool(of_command.get("resume"))), **of_command)
+        command(_settings(values, given, resume=bool(of_command.get("resume"))), **of_command)
 
-    run.__signature__ = inspect.Signature([*shared.values(), *own])  # type: ignore[attr-defined]  # typer reads it
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*shared.values(), *own]}
+    context = inspect.Parameter(_INVOCATION, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = [context, *shared.values(), *own]
+    # typer reads these two.
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
@@ -119,7 +153,14 @@ def engine_arguments(pairs: list[str]) -> dict[str, Any]:
     return values
 
 
-def _settings(values: dict[str, Any], *, resume: bool) -> list[Any]:
+def _settings(values: dict[str, Any], given: set[str], *, resume: bool) -> list[Any]:
+    """Return the settings of each model.
+
+    Args:
+        values: The options.
+        given: Those that the user named; with a suite, the others are the suite's to say.
+        resume: Go on with the last run.
+    """
     from golong_eval.errors import ConfigError
     from golong_eval.harness import RunSettings, find_checkpoints
 
@@ -130,7 +171,12 @@ def _settings(values: dict[str, Any], *, resume: bool) -> list[Any]:
     if factor is not None:
         values["rope_scaling"] = {"factor": factor, "original_max_position_embeddings": original}
     values["engine_args"] = engine_arguments(values.pop("engine_arg") or [])
-    values |= {key: values[key] or [] for key in ("include", "base_url")}
+    values |= {key: values[key] or [] for key in ("include", "base_url", "data")}
+    values["judge"] = judge_settings(values)
+    values["embedder"] = embedder_settings(values)
+    if values["suite"] is not None:
+        made = {"judge", "embedder", "engine_args", "rope_scaling"}
+        values = {key: value for key, value in values.items() if key in given or (key in made and value)}
     named: list[str | None] = [*find_checkpoints(models, every)] or [None]
     settings = [RunSettings.make(model=model, resume=resume, **values) for model in named]
     # All models answer the same samples, so that their scores can be compared: those that the first one counts.
@@ -139,6 +185,46 @@ def _settings(values: dict[str, Any], *, resume: bool) -> list[Any]:
         rest = [one.model_copy(update={"tokenizer": first.model or "embedded"}) for one in settings[1:]]
         settings = [first, *rest]
     return settings
+
+
+def judge_settings(values: dict[str, Any]) -> dict[str, Any] | None:
+    """Take the options of the judge out of `values`; None where none is named.
+
+    Raises:
+        ConfigError: Options of a judge are given, and no judge.
+    """
+    from golong_eval.errors import ConfigError
+
+    models = values.pop("judge")
+    given = {
+        "base_url": values.pop("judge_url"),
+        "api_key_env": values.pop("judge_key_env"),
+        "max_tokens": values.pop("judge_max_tokens"),
+        "swap": values.pop("judge_swap"),
+        "cache": values.pop("judge_cache"),
+    }
+    if not models:
+        if given["base_url"] is not None:
+            raise ConfigError("--judge-url is given, and no judge", "name a model of that server with --judge MODEL")
+        return None
+    return {"models": tuple(models), **given}
+
+
+def embedder_settings(values: dict[str, Any]) -> dict[str, Any] | None:
+    """Take the options of the embedder out of `values`; None where none is named.
+
+    Raises:
+        ConfigError: Options of an embedder are given, and no embedder.
+    """
+    from golong_eval.errors import ConfigError
+
+    model = values.pop("embedder")
+    given = {key: values.pop(f"embedder_{name}") for key, name in _EMBEDDER.items()}
+    if model is None:
+        if given["base_url"] is not None:
+            raise ConfigError("--embedder-url is given, and no embedder", "name its model with --embedder MODEL")
+        return None
+    return {"model": model, **given}
 
 
 def _scalar(value: str) -> Any:

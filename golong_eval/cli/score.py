@@ -11,7 +11,26 @@ __all__ = ["score"]
 
 
 def score(
-    path: Annotated[Path, typer.Argument(help="Folder of a run, or JSONL file of responses.")],
+    path: Annotated[Path | None, typer.Argument(help="Folder of a run, or JSONL file of responses.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Score a file of stored predictions by this benchmark's two rules.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="That file: JSON, JSONL, CSV, TSV or parquet.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=COLUMN", help="What a column that the scorer reads is called there. Repeatable."),
+    ] = None,
+    judge: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL", help="Judge for what the benchmark's rule can't decide.")
+    ] = None,
+    judge_url: Annotated[str | None, typer.Option(metavar="URL", help="Its OpenAI-compatible server.")] = None,
+    judge_key_env: Annotated[str, typer.Option(help="Environment variable that holds its key.")] = "OPENAI_API_KEY",
+    embedder: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Embeddings for summaries' semantic half.")
+    ] = None,
+    embedder_url: Annotated[str | None, typer.Option(metavar="URL", help="Its OpenAI-compatible server.")] = None,
     samples: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Samples that the responses of a file belong to.")
     ] = None,
@@ -36,22 +55,38 @@ def score(
     """
     from golong_eval.cli.progress import progress_display
     from golong_eval.errors import ConfigError
-    from golong_eval.harness import rescore_run, score_file
+    from golong_eval.harness import JudgeSettings, rescore_run, score_file, score_predictions
+    from golong_eval.judges.embedder_choice import open_embedder
     from golong_eval.reports import results_text
     from golong_eval.reports.run_report import report_line
     from golong_eval.reports.terminal import json_text, shown
 
-    metrics = {}
-    for pair in metric or []:
-        task, equals, name = pair.partition("=")
-        if not equals:
-            raise ConfigError(f"--metric {pair!r} is not TASK=METRIC", "for instance --metric t7=ndcg")
-        metrics[task] = name
-    if path.is_dir():
+    metrics = _pairs("--metric", metric, "TASK=METRIC", "t7=ndcg")
+    file = predictions or path
+    if file is None:
+        raise ConfigError("nothing is named", "golong score RUN, or FILE, or --benchmark NAME --predictions FILE")
+    if predictions is not None and (benchmark is None or path is not None):
+        raise ConfigError(
+            "--predictions is a benchmark's, and takes the place of the path",
+            "golong score --benchmark NAME --predictions FILE",
+        )
+    path = file
+    given = None if embedder is None else open_embedder(embedder, base_url=embedder_url)
+    if benchmark is not None:
+        results = score_predictions(
+            benchmark,
+            file,
+            columns=_pairs("--column", column, "NAME=COLUMN", "answers=gold"),
+            judge=JudgeSettings(models=tuple(judge), base_url=judge_url, api_key_env=judge_key_env) if judge else None,
+            out=out,
+        )
+    elif path.is_dir():
         if samples is not None or out is not None:
             raise ConfigError("--samples and --out are for files of responses; a run has its own", "leave them out")
         with progress_display() as show:
-            results = rescore_run(path, variant=variant, metrics=metrics, include=include or [], on_progress=show)
+            results = rescore_run(
+                path, variant=variant, metrics=metrics, include=include or [], embedder=given, on_progress=show
+            )
     else:
         results = score_file(path, samples=samples, variant=variant, metrics=metrics, include=include or [], out=out)
     typer.echo(json_text(results) if json else shown(results_text(results)))
@@ -59,3 +94,15 @@ def score(
         typer.echo(shown(report_line(results)), err=json)
     if results.to_ask_again:
         raise typer.Exit(2)
+
+
+def _pairs(option: str, given: list[str] | None, form: str, example: str) -> dict[str, str]:
+    from golong_eval.errors import ConfigError
+
+    pairs = {}
+    for pair in given or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"{option} {pair!r} is not {form}", f"for instance {option} {example}")
+        pairs[name] = value
+    return pairs

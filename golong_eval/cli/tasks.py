@@ -11,6 +11,8 @@ __all__ = ["app"]
 
 app = typer.Typer(rich_markup_mode=None, help="The nine tasks, and tasks of your own.")
 
+_FAULTS = 20  # shown of the faults of a benchmark's rows
+
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 _Include = Annotated[list[str] | None, typer.Option(help="Folder with tasks of your own; may be repeated.")]
 
@@ -23,13 +25,17 @@ def _tasks(context: typer.Context) -> None:
 
 @app.command("list")
 def list_tasks(include: _Include = None, json: _Json = False) -> None:
-    """List the tasks: id, capability, metric, where their samples come from."""
+    """List the tasks (id, capability, metric, where their samples come from), the benchmarks and the suites."""
+    from golong_eval.reports.benchmark_text import benchmarks_data, benchmarks_text
     from golong_eval.reports.terminal import json_text, shown
     from golong_eval.reports.text import catalogue_data, catalogue_text
     from golong_eval.tasks import load_catalogue
 
     catalogue = load_catalogue(include or [])
-    typer.echo(json_text(catalogue_data(catalogue)) if json else shown(catalogue_text(catalogue)))
+    if json:
+        typer.echo(json_text(catalogue_data(catalogue) + benchmarks_data()))
+    else:
+        typer.echo(shown(f"{catalogue_text(catalogue)}\n\n{benchmarks_text()}"))
 
 
 @app.command()
@@ -67,15 +73,27 @@ def new(
 def validate(
     path: Annotated[
         Path | None,
-        typer.Argument(help="A task's folder, a folder of them, or a file of samples. Default: the nine."),
+        typer.Argument(
+            help="A task's folder, a folder of them, a file of samples, or a benchmark (with --data). Default: the nine."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="File or folder with the rows of the benchmark.")
     ] = None,
     include: _Include = None,
     json: _Json = False,
 ) -> None:
-    """Check tasks or samples: every gold scores 1, every wrong answer less, the empty answer 0."""
+    """Check tasks, samples or the rows of a benchmark: every gold scores 1, the empty answer 0."""
+    from golong_eval.benchmarks import BENCHMARKS
+    from golong_eval.errors import ConfigError
     from golong_eval.reports.terminal import json_text, shown
     from golong_eval.tasks import validate_path
 
+    if str(path) in BENCHMARKS and path is not None and not path.exists():
+        _validate_benchmark(str(path), data, json=json)
+        return
+    if data is not None:
+        raise ConfigError("--data is given, and no benchmark", f"name one of {', '.join(BENCHMARKS)}")
     checked, faults = validate_path(path, include or [])
     for fault in faults:
         typer.echo(shown(str(fault)), err=True)
@@ -84,6 +102,45 @@ def validate(
     else:
         typer.echo(shown(f"{checked}: {len(faults)} fault{'s' * (len(faults) != 1)}"))
     if faults:
+        raise typer.Exit(1)
+
+
+def _validate_benchmark(name: str, data: Path | None, *, json: bool) -> None:
+    from golong_eval.benchmarks import benchmark_named, locate
+    from golong_eval.benchmarks.validation import validate_rows
+    from golong_eval.reports.terminal import json_text, shown
+
+    located = locate(benchmark_named(name), [] if data is None else [f"{name}={data}"])
+    count, faults = validate_rows(located)
+    where = located.path or name
+    if json:
+        typer.echo(json_text({"checked": str(where), "rows": count, "faults": faults}))
+    else:
+        for fault in faults[:_FAULTS]:
+            typer.echo(shown(fault), err=True)
+        more = f" (the first {_FAULTS} are shown)" if len(faults) > _FAULTS else ""
+        typer.echo(shown(f"{where}: {count} rows, {len(faults)} fault{'s' * (len(faults) != 1)}{more}"))
+    if faults or not count:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    benchmark: Annotated[str | None, typer.Argument(help="A benchmark. Default: all.")] = None,
+    summaries: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Check LongBench Pro's official summaries in this file, too."),
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """Show that the scorers are right: rows scored by hand, and parity with the libraries that define the metrics."""
+    from golong_eval.benchmarks.verification import verify as verify_scorers
+    from golong_eval.reports.benchmark_text import checks_text
+    from golong_eval.reports.terminal import json_text, shown
+
+    checks = verify_scorers(benchmark, summaries)
+    typer.echo(json_text(checks) if json else shown(checks_text(checks)))
+    if any(check.faults for check in checks):
         raise typer.Exit(1)
 
 

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from golong_eval.harness.breakdown import Scored, effective_length_of, grid_of, slices_of
+from golong_eval.harness.breakdown import Scored, effective_length_of, grid_of, groups_of, headline_of, slices_of
 from golong_eval.harness.records import Key
 from golong_eval.harness.results import AtK, Estimate, TaskResult
+from golong_eval.harness.task_book import Task
 from golong_eval.rewards import chance_level
 from golong_eval.schema import Generation, RewardResult, Sample, sha256_text
 from golong_eval.statistics import best_of_k, majority, mean_interval, pass_at_k
@@ -35,7 +36,7 @@ def scored_rows(
         for repeat in range(repeats):
             key = (sample.id, repeat)
             answer = generations.get(key)
-            counted = answer.prompt_tokens if answer is not None else 0
+            counted = 0 if answer is None else answer.first_prompt_tokens or answer.prompt_tokens
             rows.append(
                 Scored(
                     sample=sample,
@@ -48,7 +49,7 @@ def scored_rows(
 
 
 def aggregate_task(
-    spec: TaskSpec,
+    spec: Task,
     samples: Sequence[Sample],
     repeats: int,
     generations: Mapping[Key, Generation],
@@ -72,7 +73,7 @@ def aggregate_task(
     """
     rows = scored_rows(samples, repeats, generations, scores) if rows is None else rows
     keys = [(sample.id, repeat) for sample in samples for repeat in range(repeats)]
-    binary = spec.metric.name in _BINARY
+    binary = spec.metric.name in _BINARY if isinstance(spec, TaskSpec) else spec.binary
     as_zero = [row.value or 0.0 for row in rows]
     interval = mean_interval(as_zero, [row.cluster for row in rows], binary=binary, seed=seed)
     scored = [row for row in rows if row.value is not None]
@@ -118,9 +119,11 @@ def aggregate_task(
         context_cut_rate=_mean([float(answer.context_cut) for answer in given]),
         statuses={status: statuses[status] for status in sorted(statuses)},
         repeats=repeats,
-        at_k=_at_k(rows, repeats, seed) if repeats > 1 else (),
+        at_k=_at_k(spec, rows, repeats, seed) if repeats > 1 else (),
         majority=_majority(keys, rows, repeats, scores, seed) if repeats > 1 and binary else None,
         slices=pieces,
+        groups=groups_of(rows, binary=binary, seed=seed),
+        headline=None if isinstance(spec, TaskSpec) else headline_of(rows, spec.macro, seed=seed),
         grid=grid_of(rows),
         effective_length=effective_length_of(pieces),
     )
@@ -143,9 +146,13 @@ def average_of(by_task: Mapping[str, Sequence[Scored]], *, seed: int) -> Estimat
     return Estimate.of(interval)
 
 
-def _at_k(rows: Sequence[Scored], repeats: int, seed: int) -> tuple[AtK, ...]:
+def _at_k(spec: Task, rows: Sequence[Scored], repeats: int, seed: int) -> tuple[AtK, ...]:
     values = [row.value or 0.0 for row in rows]
     matrix = [values[start : start + repeats] for start in range(0, len(values), repeats)]
+    passed = matrix
+    if not isinstance(spec, TaskSpec):
+        solved = [float(spec.solved(value, row.sample)) for value, row in zip(values, rows, strict=True)]
+        passed = [solved[start : start + repeats] for start in range(0, len(values), repeats)]
     clusters = [row.cluster for row in rows[::repeats]]
     if not matrix:
         return ()
@@ -157,7 +164,7 @@ def _at_k(rows: Sequence[Scored], repeats: int, seed: int) -> tuple[AtK, ...]:
     return tuple(
         AtK(
             k=k,
-            pass_at_k=estimate(pass_at_k(matrix, k).tolist()),
+            pass_at_k=estimate(pass_at_k(passed, k).tolist()),
             best_of_k=estimate(best_of_k(matrix, k).tolist()),
         )
         for k in ks
@@ -184,7 +191,10 @@ def _vote(result: RewardResult) -> str | None:
     return fold(result.parsed if isinstance(result.parsed, str) else "\n".join(result.parsed)) or None
 
 
-def _chance(spec: TaskSpec, samples: Sequence[Sample], context: ContextMode) -> float | None:
+def _chance(spec: Task, samples: Sequence[Sample], context: ContextMode) -> float | None:
+    if not isinstance(spec, TaskSpec):
+        choices = [sample.metadata.candidates for sample in samples]
+        return _mean([1 / count for count in choices if count]) if choices and all(choices) else None
     if spec.metric.chance_corrected:
         return 0.0  # what chance earns was taken off
     if spec.metric.semantic is not None:

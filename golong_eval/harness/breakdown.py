@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from golong_eval.harness.results import EffectiveLength, Estimate, GridCell, Slice, SliceBy
+from golong_eval.harness.results import EffectiveLength, Estimate, GridCell, Group, Headline, Slice, SliceBy
 from golong_eval.schema import Sample
 from golong_eval.statistics import SHARE, effective_length, length_bucket, mean_interval
 
@@ -18,6 +18,8 @@ __all__ = [
     "effective_length_of",
     "grid_of",
     "group_rank",
+    "groups_of",
+    "headline_of",
     "length_group",
     "macro_slices",
     "slices_of",
@@ -121,6 +123,38 @@ def macro_slices(by_task: Mapping[str, Sequence[Scored]], *, seed: int) -> tuple
         if rows:
             found.append(_slice("length", group, rows, False, seed, strata))
     return tuple(found)
+
+
+def groups_of(rows: Sequence[Scored], *, binary: bool, seed: int) -> tuple[Group, ...]:
+    """Return the scores by each of a benchmark's own groups, as `SampleMetadata.groups` names them."""
+    found: dict[str, dict[str, list[Scored]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        for by, group in (row.sample.metadata.groups or {}).items():
+            found[by][group].append(row)
+    return tuple(
+        Group(by=by, group=group, score=piece.score, scored=piece.scored)
+        for by, groups in found.items()
+        for group in sorted(groups, key=group_rank)
+        for piece in [_slice("length", group, groups[group], binary, seed)]
+    )
+
+
+def headline_of(rows: Sequence[Scored], macro: str | None, *, seed: int) -> Headline | None:
+    """Return the unweighted mean over the groups of one kind; None where the headline is the mean of all.
+
+    Args:
+        rows: The answers wanted of one benchmark.
+        macro: The kind, a key of `SampleMetadata.groups`.
+        seed: Seed of the bootstrap.
+    """
+    strata = [(row.sample.metadata.groups or {}).get(macro or "", "") for row in rows]
+    if macro is None or not rows:
+        return None
+    interval = mean_interval(
+        [row.value or 0.0 for row in rows], [row.cluster for row in rows], strata=strata, seed=seed
+    )
+    count = len(set(strata))
+    return Headline(of=f"{count} {macro.replace('_', ' ')}{'s' * (count != 1)}", score=Estimate.of(interval))
 
 
 def grid_of(rows: Sequence[Scored]) -> tuple[GridCell, ...]:

@@ -15,8 +15,9 @@ from typing import Any
 from golong_eval.engines import Engine, EngineSettings, ScriptedEngine, open_engine
 from golong_eval.errors import ConfigError, GolongError
 from golong_eval.harness.environment import describe_environment
-from golong_eval.harness.generation import generate_answers
-from golong_eval.harness.golds import check_golds
+from golong_eval.harness.generation import SessionCounts, generate_answers, stages_of
+from golong_eval.harness.golds import check_golds, gold_answer
+from golong_eval.harness.judging import check_models, judge_and_score
 from golong_eval.harness.progress import OnProgress, Progress
 from golong_eval.harness.records import read_predictions
 from golong_eval.harness.resolve import ResolvedRun, open_run, resolve_run
@@ -24,9 +25,7 @@ from golong_eval.harness.response_cache import ResponseCache
 from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.harness.schedule import with_parts
-from golong_eval.harness.scoring import score_run
 from golong_eval.harness.settings import RunSettings
-from golong_eval.rewards import render_gold
 from golong_eval.schema import Sample
 from golong_eval.tasks import SampleWriter, read_samples
 
@@ -75,9 +74,10 @@ def evaluate(
         # In the order of what it costs to find a mistake: the run to resume, the samples of files, the model.
         folder = stack.enter_context(open_run(run)) if settings.resume else None
         if folder is not None and (done := _all_answered(run, folder)) is not None:
-            return score_run(folder, run.catalogue.specs, done, on_progress=on_progress)
+            return judge_and_score(folder, run.specs, done, settings=settings, on_progress=on_progress)
+        check_models(settings, run.specs, [located.benchmark.id for located in run.sources.benchmarks])
         if folder is None and not run.sources.built:
-            check_golds(run.sources.samples(settings, run.catalogue, run.tokenizer), run.catalogue.specs)
+            check_golds(run.sources.samples(settings, run.catalogue, run.tokenizer), run.specs)
         golds: dict[str, str] = {}
         if engine is None:
             # What the caller opened is the caller's to close.
@@ -97,13 +97,22 @@ def evaluate(
                 shutil.rmtree(folder.path, ignore_errors=True)
             raise
         if settings.resume or run.sources.built:
-            check_golds(samples, run.catalogue.specs)
-        golds.update((sample.id, render_gold(sample.gold)) for sample in samples if run.model == "gold")
-        counts = generate_answers(run, folder, engine, samples, cache, on_progress)
+            check_golds(samples, run.specs)
+        if run.model == "gold":
+            golds.update((sample.id, gold_answer(sample, run.specs[sample.task])) for sample in samples)
+        counts = SessionCounts()
+        for stage, asked in stages_of(run, folder, samples):
+            counts.join(generate_answers(run, folder, engine, asked, cache, on_progress, stage))
+            if counts.stopped is not None:
+                break
         # Described again: some of it shows only when it is used, such as a server that refuses seeds.
         environment = describe_environment(engine) | dataclasses.asdict(counts)
         folder.write_json("env.json", {"sessions": [*sessions, environment]})
-        return score_run(folder, run.catalogue.specs, samples, stopped=counts.stopped, on_progress=on_progress)
+        if settings.judge is not None and settings.judge.base_url is None and not is_given:
+            engine.close()  # its memory is for the judge; closing twice does no harm
+        return judge_and_score(
+            folder, run.specs, samples, settings=settings, stopped=counts.stopped, on_progress=on_progress
+        )
 
 
 def _given_engine(model: object, *, resume: bool) -> tuple[Engine | None, str | None]:
@@ -179,7 +188,7 @@ def _all_answered(run: ResolvedRun, folder: RunFolder) -> list[Sample] | None:
         return None
     samples = list(read_samples(folder.samples))
     answers = read_predictions(folder.predictions, (sample.task for sample in samples))
-    wanted = [(sample.id, repeat) for sample in samples for repeat in range(run.settings.repeats)]
+    wanted = [(sample.id, repeat) for sample in samples for repeat in range(run.settings.repeats_of(sample.task))]
     return samples if all(key in answers and answers[key].error is None for key in wanted) else None
 
 

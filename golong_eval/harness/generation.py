@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -19,9 +20,10 @@ from golong_eval.harness.response_cache import ResponseCache
 from golong_eval.harness.run_folder import AppendLog, RunFolder
 from golong_eval.harness.schedule import Work, schedule
 from golong_eval.harness.settings import RunSettings
+from golong_eval.harness.two_calls import FIRST, failed_first, first_facts, has_two_calls, second_prompt, second_tokens
 from golong_eval.schema import Generation, Sample, sha256_text
 
-__all__ = ["SessionCounts", "generate_answers"]
+__all__ = ["SessionCounts", "Stage", "generate_answers", "stages_of"]
 
 _SYNC_SECONDS = 2.0
 _TOKENS_PER_CHARACTER = 0.25  # a guess, until the first prompt's tokens are known
@@ -51,6 +53,13 @@ class SessionCounts:
     generate_seconds: float = 0.0
     stopped: str | None = None
 
+    def join(self, other: SessionCounts) -> None:
+        """Add what a later round asked and got."""
+        for part in dataclasses.fields(self):
+            if part.name != "stopped":
+                setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
+        self.stopped = other.stopped
+
     def add(self, answer: Generation) -> None:
         """Count an answer."""
         self.answers += 1
@@ -64,6 +73,36 @@ class SessionCounts:
             self.computed_prompt_tokens += answer.prompt_tokens - (answer.cached_tokens or 0)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """The calls of one round: all of them in most runs; where a protocol has two, the first ones, then the second.
+
+    Attributes:
+        suffix: What stands behind a task's name in the name of its file of answers.
+        firsts: What the first calls brought, for a round of second ones; None for any other.
+    """
+
+    suffix: str = ""
+    firsts: dict[Key, Generation] | None = None
+
+    def first(self, sample_id: str, repeat: int) -> Generation | None:
+        """Return what the first call of an answer brought; None where there was none."""
+        return None if self.firsts is None else self.firsts.get((sample_id, repeat))
+
+
+def stages_of(
+    run: ResolvedRun, folder: RunFolder, samples: Sequence[Sample]
+) -> Iterator[tuple[Stage, Sequence[Sample]]]:
+    """Yield the rounds of a run, each with the samples that it is for; what is before it has to be done by then."""
+    two = [sample for sample in samples if has_two_calls(run.specs[sample.task])]
+    if two:
+        yield Stage(FIRST), two
+        tasks = dict.fromkeys(sample.task for sample in two)
+        yield Stage("", read_predictions(folder.predictions, [f"{task}{FIRST}" for task in tasks])), samples
+    else:
+        yield Stage(), samples
+
+
 def generate_answers(
     run: ResolvedRun,
     folder: RunFolder,
@@ -71,27 +110,44 @@ def generate_answers(
     samples: Sequence[Sample],
     cache: ResponseCache | None,
     on_progress: OnProgress,
+    stage: Stage | None = None,
 ) -> SessionCounts:
     """Ask for what is missing; every answer is on disk before the next is waited for.
+
+    Args:
+        run: The run.
+        folder: Its folder.
+        engine: The engine.
+        samples: What to ask.
+        cache: Answers of other runs.
+        on_progress: Told of each answer.
+        stage: Which round of calls; None is the only one.
 
     Raises:
         ModelError: A prompt does not fit the model and the context policy is to refuse; nothing was generated.
         EngineError: The engine died; what it finished is kept.
         StorageError: An answer can't be written; those before it are kept.
     """
-    stored = read_predictions(folder.predictions, (sample.task for sample in samples))
+    stage = stage or Stage()
+    stored = read_predictions(folder.predictions, (sample.task + stage.suffix for sample in samples))
     finished = {key for key, answer in stored.items() if answer.error is None}
-    work = schedule(samples, run.settings.repeats, finished)
-    wanted = len(samples) * run.settings.repeats
+    if stage.firsts is not None:
+        finished |= _without_first(folder, run, samples, stage)
+    work = [
+        one
+        for item in schedule(samples, run.settings.repeats_of, finished)
+        for one in (item.each() if stage.first(item.sample.id, item.repeat) else (item,))  # their prompts differ
+    ]
+    wanted = sum(run.settings.repeats_of(sample.task) for sample in samples)
     counts = SessionCounts()
     on_progress(Progress("generate", wanted - sum(item.n for item in work), wanted))
     if not work:
         return counts
     if run.settings.context_policy == "refuse" and engine.max_length is not None:
-        _refuse_what_does_not_fit(run, engine, work)
-    spending = _Spending(run.settings, stored.values())
+        _refuse_what_does_not_fit(run, engine, work, stage)
+    spending = _Spending(run.settings, [*stored.values(), *(stage.firsts or {}).values()])
     started = time.monotonic()
-    with _Answers(run, folder, engine, cache, work, counts, spending) as answers:
+    with _Answers(run, folder, engine, cache, work, counts, spending, stage) as answers:
         try:
             with contextlib.closing(_generator(engine.generate(answers.requests()))) as generations:
                 for generation in generations:
@@ -108,6 +164,26 @@ def generate_answers(
     return counts
 
 
+def _without_first(folder: RunFolder, run: ResolvedRun, samples: Sequence[Sample], stage: Stage) -> set[Key]:
+    """Store the failures of samples whose first call failed, and return what can't be asked a second time."""
+    lost: set[Key] = set()
+    failures: dict[str, list[Generation]] = {}
+    for sample in samples:
+        if not has_two_calls(run.specs[sample.task]):
+            continue
+        for repeat in range(run.settings.repeats_of(sample.task)):
+            first = stage.first(sample.id, repeat)
+            if first is None or first.text is None:
+                lost.add((sample.id, repeat))
+                if first is not None:
+                    failures.setdefault(sample.task, []).append(failed_first(first))
+    for task, failed in failures.items():
+        with contextlib.closing(AppendLog(folder.predictions / f"{task}.jsonl")) as log:
+            for failure in failed:
+                log.append(failure.model_dump_json())
+    return lost
+
+
 def _generator(answers: Iterator[Generation]) -> Generator[Generation, None, None]:
     """Return a generator that closes the one behind it, whatever kind of iterator an engine returns."""
     try:
@@ -118,13 +194,13 @@ def _generator(answers: Iterator[Generation]) -> Generator[Generation, None, Non
             close()
 
 
-def _refuse_what_does_not_fit(run: ResolvedRun, engine: Engine, work: Sequence[Work]) -> None:
+def _refuse_what_does_not_fit(run: ResolvedRun, engine: Engine, work: Sequence[Work], stage: Stage) -> None:
     """Raise if a prompt does not fit, before anything is paid for."""
     asked = dict.fromkeys(item.sample.id for item in work)
     reasons: dict[str, str] = {}
     for item in work:
         if item.sample.id in asked and item.sample.id not in reasons:
-            reason = engine.over_length(_request(run, engine, item))
+            reason = engine.over_length(_request(run, engine, item, stage))
             if reason is not None:
                 reasons[item.sample.id] = reason
     if reasons:
@@ -135,14 +211,16 @@ def _refuse_what_does_not_fit(run: ResolvedRun, engine: Engine, work: Sequence[W
         )
 
 
-def _request(run: ResolvedRun, engine: Engine, item: Work) -> GenerationRequest:
-    spec = run.catalogue.specs[item.sample.task]
+def _request(run: ResolvedRun, engine: Engine, item: Work, stage: Stage) -> GenerationRequest:
+    spec = run.specs[item.sample.task]
+    prompt = second_prompt(spec, item.sample, stage.first(item.sample.id, item.repeat))
+    tokens = None if prompt is None else second_tokens(spec)
     return GenerationRequest(
         sample_id=item.sample.id,
         repeat=item.repeat,
         n=item.n,
-        prompt=spec.prompt(item.sample, run.settings.context),
-        max_tokens=run.budget(spec, thinks=engine.thinks),
+        prompt=prompt or spec.prompt(item.sample, run.settings.context),
+        max_tokens=run.budget(spec, thinks=engine.thinks, tokens=tokens),
         seed=_seed(run.settings.seed, item.sample.id) + item.repeat,
     )
 
@@ -235,7 +313,9 @@ class _Answers:
         work: Sequence[Work],
         counts: SessionCounts,
         spending: _Spending,
+        stage: Stage,
     ) -> None:
+        self._stage = stage
         self.missing = sum(item.n for item in work)
         self._run = run
         self._engine = engine
@@ -266,7 +346,7 @@ class _Answers:
     def requests(self) -> Iterator[GenerationRequest]:
         """Yield what to ask, leaving out what the cache has, until all is asked or a limit is reached."""
         for item in self._work:
-            whole = _request(self._run, self._engine, item)
+            whole = _request(self._run, self._engine, item, self._stage)
             prompt_hash = self._store_prompt(whole)
             for request, keys in self._not_cached(whole, prompt_hash):
                 self._counts.stopped = self._spending.refuses(request)
@@ -287,7 +367,7 @@ class _Answers:
                 f"the engine {self._engine.name} answered {key}, which nobody asked or it had answered before",
                 "this is a defect of the engine: please report it",
             )
-        answer = generation.model_copy(update={"prompt_hash": entry.prompt_hash})
+        answer = generation.model_copy(update={"prompt_hash": entry.prompt_hash} | first_facts(self._stage.first(*key)))
         self._spending.came(entry.request, answer)
         if self._cache is not None:
             self._cache.put(entry.keys[generation.repeat], answer)
@@ -297,7 +377,7 @@ class _Answers:
         self._prompts.flush()  # a prompt is on disk before its answer is
         task = self._tasks[answer.sample_id]
         if task not in self._logs:
-            self._logs[task] = AppendLog(self._predictions / f"{task}.jsonl")
+            self._logs[task] = AppendLog(self._predictions / f"{task}{self._stage.suffix}.jsonl")
         self._logs[task].append(answer.model_dump_json())
         self._counts.add(answer)
         self.missing -= 1

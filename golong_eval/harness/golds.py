@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from golong_eval.benchmarks import Benchmark
+from golong_eval.benchmarks.validation import gold_fault
 from golong_eval.errors import DataError
+from golong_eval.harness.task_book import Task
 from golong_eval.rewards import ScoreRequest, chance_level, render_gold, score_batch
-from golong_eval.schema import Sample
-from golong_eval.tasks import TaskSpec
+from golong_eval.schema import RowGold, Sample
 
-__all__ = ["check_golds"]
+__all__ = ["check_golds", "gold_answer"]
 
 _AT_ONCE = 64  # samples with their texts in memory
 
 
-def check_golds(samples: Iterable[Sample], specs: Mapping[str, TaskSpec]) -> None:
+def check_golds(samples: Iterable[Sample], specs: Mapping[str, Task]) -> None:
     """Score each gold as an answer, with everything that scoring will need.
 
     Hours of generation must not end in a scorer that lacks a package, or in a gold that no answer can reach.
@@ -29,10 +32,23 @@ def check_golds(samples: Iterable[Sample], specs: Mapping[str, TaskSpec]) -> Non
         _check(batch, specs)
 
 
-def _check(samples: Sequence[Sample], specs: Mapping[str, TaskSpec]) -> None:
+def gold_answer(sample: Sample, spec: Task) -> str:
+    """Return a sample's gold as a model would answer it."""
+    if isinstance(spec, Benchmark) and isinstance(sample.gold, RowGold):
+        return spec.gold_answer(spec.row_of(sample.gold))
+    return render_gold(sample.gold, spec.metric)
+
+
+def _check(samples: Sequence[Sample], specs: Mapping[str, Task]) -> None:
     requests = []
+    own = []
     for sample in samples:
-        metric = specs[sample.task].metric
+        spec = specs[sample.task]
+        if isinstance(spec, Benchmark):
+            _check_row(sample, spec)
+            continue
+        own.append(sample)
+        metric = spec.metric
         try:
             chance_level(metric.name, sample.gold, sample.metadata.candidates, metric.variant)
             requests.append(
@@ -47,10 +63,16 @@ def _check(samples: Sequence[Sample], specs: Mapping[str, TaskSpec]) -> None:
             )
         except DataError as error:
             raise DataError(f"sample {sample.id!r}: {error}", error.hint) from error
-    for sample, result in zip(samples, score_batch(requests), strict=True):
+    for sample, result in zip(own, score_batch(requests), strict=True):
         # What the published code pays for a gold is its own affair; that it pays something is ours.
         if result.value != 1.0 and (result.value is None or specs[sample.task].metric.variant == "strict"):
             raise DataError(
                 f"sample {sample.id!r}: its own gold scores {result.value} ({result.reason or result.status})",
                 "check the samples with: golong tasks validate FILE.jsonl",
             )
+
+
+def _check_row(sample: Sample, spec: Benchmark[Any]) -> None:
+    fault = gold_fault(spec, sample)
+    if fault is not None:
+        raise DataError(f"{sample.id}: {fault}", f"check the rows with: golong tasks validate {spec.id} --data PATH")

@@ -15,8 +15,9 @@ from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import AppendLog, RunFolder
 from golong_eval.harness.scoring import run_config, score_run
 from golong_eval.harness.settings import RunSettings
+from golong_eval.harness.task_book import tasks_named
 from golong_eval.schema import Sample
-from golong_eval.tasks import SampleWriter, load_catalogue, read_samples
+from golong_eval.tasks import SampleWriter, read_samples
 
 __all__ = ["merge_runs"]
 
@@ -61,8 +62,8 @@ def merge_runs(
             "config.json",
             first.config | {"settings": settings, "started": started, "merged_from": [str(p.path) for p in folders]},
         )
-        catalogue = load_catalogue(settings["include"])
-        return score_run(folder, catalogue.specs, samples, on_progress=on_progress)
+        specs = tasks_named((sample.task for sample in samples), settings["include"])
+        return score_run(folder, specs, samples, on_progress=on_progress)
 
 
 class _Part:

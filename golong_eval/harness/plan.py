@@ -20,6 +20,7 @@ from golong_eval.harness.progress import Progress
 from golong_eval.harness.resolve import TEMPLATE_TOKENS, ResolvedRun, read_config, resolve_run
 from golong_eval.harness.schedule import with_parts
 from golong_eval.harness.settings import RunSettings
+from golong_eval.harness.task_book import Task
 from golong_eval.harness.throughput import (
     Measured,
     TimeEstimate,
@@ -27,8 +28,9 @@ from golong_eval.harness.throughput import (
     estimate_stated,
     read_measured,
 )
+from golong_eval.harness.two_calls import has_two_calls, second_tokens
 from golong_eval.schema import Frozen, Sample
-from golong_eval.tasks import TaskSpec, load_tokenizer
+from golong_eval.tasks import load_tokenizer
 
 __all__ = ["Assumptions", "LengthPlan", "Plan", "TaskPlan", "plan_run"]
 
@@ -139,8 +141,11 @@ class Plan(Frozen):
 
 @dataclass
 class _Task:
-    spec: TaskSpec
+    spec: Task
     budget: int
+    answer_tokens: int
+    """`budget`, and that of the second call where there is one."""
+    repeats: int
     tokens: list[int] = field(default_factory=list)
 
 
@@ -169,11 +174,12 @@ def plan_run(
     tasks, prefixes = _count(run, bool(thinks), on_progress)
     requests = [(tokens, task.budget) for task in tasks.values() for tokens in task.tokens]
     prompt_tokens = sum(tokens for tokens, _ in requests)
-    answer_tokens = settings.repeats * sum(budget for _, budget in requests)
+    answer_tokens = sum(task.repeats * len(task.tokens) * task.answer_tokens for task in tasks.values())
+    sent = sum(task.repeats * sum(task.tokens) for task in tasks.values())
     whole = [tokens + TEMPLATE_TOKENS + budget for tokens, budget in requests]
     length = _length(run, limit, whole)
-    passes = 1 if run.engine in SHARES_PROMPTS else settings.repeats
-    computed = prefixes.tokens if run.engine in CACHES_PREFIXES else passes * prompt_tokens
+    passed = prompt_tokens if run.engine in SHARES_PROMPTS else sent
+    computed = prefixes.tokens if run.engine in CACHES_PREFIXES else passed
     shape, shape_note = _shape(run, assumed)
     gpus = None
     if shape is not None and gpu is not None:
@@ -181,8 +187,9 @@ def plan_run(
     expected = (
         None
         if measured is None
-        else settings.repeats
-        * sum(len(task.tokens) * min(measured.expected(name), task.budget) for name, task in tasks.items())
+        else sum(
+            task.repeats * len(task.tokens) * min(measured.expected(name), task.budget) for name, task in tasks.items()
+        )
     )
     return Plan(
         model=run.model_name,
@@ -191,7 +198,7 @@ def plan_run(
         context=settings.context,
         tokenizer=run.tokenizer,
         thinks=thinks,
-        tasks=tuple(_task_plan(task, settings.repeats) for task in tasks.values()),
+        tasks=tuple(map(_task_plan, tasks.values())),
         prompt_tokens=prompt_tokens,
         unique_prefix_tokens=prefixes.tokens,
         answer_tokens=answer_tokens,
@@ -200,9 +207,13 @@ def plan_run(
         shape=shape,
         shape_note=shape_note,
         gpus=gpus,
-        time=_time(assumed, measured, passes * prompt_tokens, computed, answer_tokens, expected),
+        time=_time(assumed, measured, passed, computed, answer_tokens, expected),
         time_note="" if measured is None else measured.note,
-        cost=_cost(settings, prompt_tokens + TEMPLATE_TOKENS * len(requests), answer_tokens),
+        cost=_cost(
+            settings,
+            sent + TEMPLATE_TOKENS * sum(task.repeats * len(task.tokens) for task in tasks.values()),
+            answer_tokens,
+        ),
         token_limit=settings.token_limit,
         cost_limit=settings.cost_limit,
         obstacles=tuple(_obstacles(length, gpus)),
@@ -217,9 +228,13 @@ def _count(
     tasks: dict[str, _Task] = {}
     prefixes = UniquePrefixes()
     for sample in _samples(run, on_progress):
-        spec = run.catalogue.specs[sample.task]
+        spec = run.specs[sample.task]
         ids = tokenizer.ids(spec.prompt(sample, run.settings.context).text)
-        tasks.setdefault(spec.id, _Task(spec, run.budget(spec, thinks=thinks))).tokens.append(len(ids))
+        if spec.id not in tasks:
+            budget = run.budget(spec, thinks=thinks)
+            second = run.budget(spec, thinks=thinks, tokens=second_tokens(spec)) if has_two_calls(spec) else 0
+            tasks[spec.id] = _Task(spec, budget, budget + second, run.settings.repeats_of(spec.id))
+        tasks[spec.id].tokens.append(len(ids))
         prefixes.add(ids)
     if not tasks:
         raise ConfigError(
@@ -237,7 +252,7 @@ def _samples(run: ResolvedRun, on_progress: Callable[[Progress], None]) -> Itera
     return (sample for sample, place in with_parts(made, parts) if place == part)
 
 
-def _task_plan(task: _Task, repeats: int) -> TaskPlan:
+def _task_plan(task: _Task) -> TaskPlan:
     buckets = Counter(max(1, -(-tokens // 1024)) for tokens in task.tokens)
     lengths: Counter[int] = Counter()
     for thousands, prompts in buckets.items():
@@ -246,7 +261,7 @@ def _task_plan(task: _Task, repeats: int) -> TaskPlan:
         task=task.spec.id,
         metric=str(task.spec.metric),
         samples=len(task.tokens),
-        answers=len(task.tokens) * repeats,
+        answers=len(task.tokens) * task.repeats,
         prompt_tokens=sum(task.tokens),
         longest=max(task.tokens),
         lengths={f"{bound}k" if bound < 1024 else f"{bound // 1024}M": lengths[bound] for bound in sorted(lengths)},
@@ -307,7 +322,7 @@ def _time(
 def _cost(settings: RunSettings, prompt_tokens: int, answer_tokens: int) -> float | None:
     if settings.price is None:
         return None
-    return (settings.repeats * prompt_tokens * settings.price[0] + answer_tokens * settings.price[1]) / 1e6
+    return (prompt_tokens * settings.price[0] + answer_tokens * settings.price[1]) / 1e6
 
 
 def _obstacles(length: LengthPlan, gpus: GpuFit | None) -> Iterator[str]:

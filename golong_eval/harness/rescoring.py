@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,9 +21,11 @@ from golong_eval.harness.records import Key, StoredScore
 from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.harness.scoring import failures_of, run_config, score_answers, score_run
-from golong_eval.rewards import METRIC_NAMES, MetricSpec, coerce_gold
+from golong_eval.harness.scoring_models import stored_models
+from golong_eval.harness.task_book import Task, tasks_named
+from golong_eval.rewards import METRIC_NAMES, Embedder, MetricSpec, coerce_gold
 from golong_eval.schema import Frozen, Generation, Language, Sample, SampleMetadata
-from golong_eval.tasks import Localized, TaskSpec, load_catalogue, read_samples
+from golong_eval.tasks import Localized, TaskSpec, read_samples
 
 __all__ = ["FROM_A_FILE", "rescore_run", "score_file"]
 
@@ -36,6 +39,7 @@ def rescore_run(
     variant: str | None = None,
     metrics: Mapping[str, str] | None = None,
     include: Sequence[str] = (),
+    embedder: Embedder | None = None,
     on_progress: OnProgress = lambda _: None,
 ) -> Results:
     """Score the answers of a run again, by the tasks' own metrics or by others.
@@ -48,6 +52,7 @@ def rescore_run(
         variant: ``strict`` or ``official``, for all tasks.
         metrics: Task id -> metric, such as ``ndcg`` or ``f1[official,v1]``, for some.
         include: Folders with more tasks; those of the run are known.
+        embedder: Gives the embeddings of benchmarks whose score has a semantic part; what a judge said is stored.
         on_progress: Told of each task.
 
     Raises:
@@ -61,19 +66,23 @@ def rescore_run(
     with RunFolder(path) as folder:
         settings = run_config(folder)["settings"]
         samples = list(read_samples(folder.samples))
-        catalogue = load_catalogue([*settings["include"], *include])
         tasks = {sample.task for sample in samples}
         for task in metrics:
             if task not in tasks:
                 raise UnknownNameError("task of this run", task, tasks)
-        specs = {task: catalogue.get(task) for task in catalogue.specs if task in tasks}
-        for task in tasks - specs.keys():
-            raise UnknownNameError("task", task, catalogue.specs)
+        specs = tasks_named(tasks, [*settings["include"], *include])
         changed = {task: _changed(spec, variant, metrics.get(task)) for task, spec in specs.items()}
-        label = "" if changed == specs else ".custom" if metrics or variant is None else f".{variant}"
+        same = [spec.metric for spec in changed.values()] == [spec.metric for spec in specs.values()]
+        label = "" if same else ".custom" if metrics or variant is None else f".{variant}"
         stopped = (folder.read_json("results.json") or {}).get("stopped")
         return score_run(
-            folder, changed, samples, stopped=stopped, results_file=f"results{label}.json", on_progress=on_progress
+            folder,
+            changed,
+            samples,
+            stopped=stopped,
+            results_file=f"results{label}.json",
+            models=dataclasses.replace(stored_models(folder), embedder=embedder),
+            on_progress=on_progress,
         )
 
 
@@ -116,7 +125,13 @@ def score_file(
     repeats = max(repeat for _, repeat in answers) + 1
     scored = list(
         score_answers(
-            specs, asked, answers, repeats=repeats, context="full", seed=0, unanswered="no response in the file"
+            specs,
+            asked,
+            answers,
+            repeats=lambda _: repeats,
+            context="full",
+            seed=0,
+            unanswered="no response in the file",
         )
     )
     if out is not None:
@@ -200,7 +215,7 @@ def _read(file: Path) -> Iterator[tuple[int, _Row]]:
         raise ConfigError(f"{file} holds no responses", "each line is one response as a JSON object")
 
 
-_Found = tuple[dict[str, TaskSpec], list[Sample], dict[Key, Generation]]
+_Found = tuple[Mapping[str, Task], list[Sample], dict[Key, Generation]]
 
 
 def _responses_to_samples(
@@ -212,9 +227,8 @@ def _responses_to_samples(
     include: Sequence[str],
 ) -> _Found:
     asked = list(read_samples(samples))
-    catalogue = load_catalogue(include)
-    tasks = dict.fromkeys(sample.task for sample in asked)
-    specs = {task: _changed(catalogue.get(task), variant, metrics.get(task)) for task in tasks}
+    named = tasks_named((sample.task for sample in asked), include)
+    specs = {task: _changed(spec, variant, metrics.get(task)) for task, spec in named.items()}
     known = {sample.id for sample in asked}
     answers: dict[Key, Generation] = {}
     for number, row in rows:
@@ -287,16 +301,25 @@ def _plain_task(metric: MetricSpec) -> TaskSpec:
     )
 
 
-def _changed(spec: TaskSpec, variant: str | None, metric: str | None) -> TaskSpec:
+def _changed(spec: Task, variant: str | None, metric: str | None) -> Task:
     if variant is None and metric is None:
         return spec
+    if not isinstance(spec, TaskSpec):
+        if metric is not None:
+            raise ConfigError(f"{spec.name} has a scoring of its own", "leave the metric out; --variant official works")
+        _check_variant(variant)
+        return spec.scored_as("official" if variant == "official" else "strict")
     changed = _metric(metric if metric is not None else str(spec.metric), variant)
     return spec.model_copy(update={"metric": changed})
 
 
-def _metric(text: str, variant: str | None) -> MetricSpec:
+def _check_variant(variant: str | None) -> None:
     if variant not in (None, "strict", "official"):
         raise UnknownNameError("variant", str(variant), ("strict", "official"))
+
+
+def _metric(text: str, variant: str | None) -> MetricSpec:
+    _check_variant(variant)
     try:
         metric = MetricSpec.model_validate(text)
         return metric if variant is None else MetricSpec(**(metric.model_dump() | {"variant": variant}))

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from golong_eval import __version__
-from golong_eval.engines import embedded_model, resolve_engine
+from golong_eval.benchmarks.suites import suite_named
+from golong_eval.engines import RopeScaling, embedded_model, resolve_engine
 from golong_eval.engines.scripted import SCRIPTS
 from golong_eval.errors import ConfigError, ModelError, ResumeError
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.harness.settings import RunSettings, is_operational
 from golong_eval.harness.sources import Sources, resolve_sources
-from golong_eval.tasks import MIN_LENGTH, Catalogue, TaskSpec, load_catalogue
+from golong_eval.harness.task_book import Task
+from golong_eval.tasks import MIN_LENGTH, Catalogue, load_catalogue
 
 __all__ = ["TEMPLATE_TOKENS", "ResolvedRun", "has_runs", "open_run", "read_config", "resolve_run"]
 
@@ -44,6 +46,7 @@ class ResolvedRun:
         tokenizer: Counts the tokens of built prompts.
         catalogue: All known tasks.
         sources: Where the samples come from.
+        specs: The tasks that samples may be of, benchmarks among them, by id.
         identity: What a resumed run must share.
     """
 
@@ -55,22 +58,26 @@ class ResolvedRun:
     tokenizer: str
     catalogue: Catalogue
     sources: Sources
+    specs: dict[str, Task]
     identity: dict[str, Any]
 
-    def budget(self, spec: TaskSpec, *, thinks: bool = False) -> int:
+    def budget(self, spec: Task, *, thinks: bool = False, tokens: int | None = None) -> int:
         """Return the token budget of an answer to this task.
 
         Args:
             spec: The task.
             thinks: Whether the model thinks unless told not to.
+            tokens: What the answer itself may take; None is the task's own.
         """
         settings = self.settings
-        if settings.max_tokens is not None:
-            return settings.max_tokens
+        given = settings.task_max_tokens.get(spec.id, settings.max_tokens)
+        if given is not None:
+            return given
+        answer = spec.max_tokens if tokens is None else tokens
         if settings.thinking_budget is not None:
-            return spec.max_tokens + settings.thinking_budget
+            return answer + settings.thinking_budget
         thinking = settings.thinking == "on" or (settings.thinking == "auto" and thinks)
-        return spec.max_tokens + (THINKING_TOKENS if thinking else 0)
+        return answer + (THINKING_TOKENS if thinking else 0)
 
     def stated_length(self) -> int | None:
         """Return the tokens of prompt and answer that the checkpoint's configuration and the settings allow.
@@ -99,7 +106,7 @@ class ResolvedRun:
         """
         if not self.sources.built or max_length is None or self.settings.context_policy != "refuse":
             return
-        budget = max(self.budget(self.catalogue.specs[task], thinks=thinks) for task in self.sources.built)
+        budget = max(self.budget(self.specs[task], thinks=thinks) for task in self.sources.built)
         room = max_length - budget - TEMPLATE_TOKENS
         longest = self.settings.lengths[-1]
         if longest > room:
@@ -143,8 +150,10 @@ def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> Re
         raise ConfigError(
             "a server is named, and no model of it", f"give --model; curl {settings.base_url[0]}/models lists them"
         )
+    settings = _stretched(settings, model)
     catalogue = load_catalogue(settings.include)
     sources = resolve_sources(settings, catalogue)
+    specs: dict[str, Task] = {**catalogue.specs} | {one.benchmark.id: one.benchmark for one in sources.benchmarks}
     # What no folder is named for is counted by the tokenizer that is always there, and the samples say by which.
     own = (
         settings.model is not None
@@ -160,9 +169,10 @@ def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> Re
         "task_identities": {
             task: f"{spec.version} {spec.prompt_hash} {spec.metric} {spec.max_tokens}"
             # What tasks a file holds shows when it is read.
-            for task in (catalogue.specs if sources.files else [*sources.built, *sources.examples])
-            for spec in [catalogue.specs[task]]
+            for task in ([*catalogue.specs, *sources.tasks] if sources.files else sources.tasks)
+            for spec in [specs[task]]
         },
+        "benchmark_data": {located.benchmark.id: located.identity for located in sources.benchmarks},
     }
     try:
         identity["checkpoint"] = _fingerprint(Path(model))
@@ -182,8 +192,22 @@ def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> Re
         tokenizer=tokenizer,
         catalogue=catalogue,
         sources=sources,
+        specs=specs,
         identity=identity,
     )
+
+
+def _stretched(settings: RunSettings, model: str) -> RunSettings:
+    """Return settings with YaRN, where a suite is longer than the checkpoint was made for and nothing else is said."""
+    wanted = None if settings.suite is None else suite_named(settings.suite).context_tokens
+    config = read_config(model)
+    if wanted is None or config is None or settings.rope_scaling is not None or settings.max_model_len is not None:
+        return settings
+    positions = config.get("max_position_embeddings", (config.get("text_config") or {}).get("max_position_embeddings"))
+    if not isinstance(positions, int) or positions >= wanted:
+        return settings
+    scaling = RopeScaling(factor=float(-(-wanted // positions)), original_max_position_embeddings=positions)
+    return settings.model_copy(update={"rope_scaling": scaling, "max_model_len": wanted})
 
 
 def open_run(run: ResolvedRun) -> RunFolder:

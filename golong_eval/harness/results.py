@@ -15,8 +15,14 @@ __all__ = [
     "Estimate",
     "Failure",
     "GridCell",
+    "Group",
+    "Headline",
+    "JudgeUsage",
+    "Published",
     "Results",
     "Slice",
+    "SuiteCell",
+    "SuiteLine",
     "TaskResult",
     "Usage",
 ]
@@ -78,6 +84,86 @@ class Slice(_Finite):
     """Answers with a score."""
     mean_scored: float | None
     """Mean over these."""
+
+
+class Group(_Finite):
+    """The score of the samples of one group of a benchmark, failures as 0."""
+
+    by: str
+    """What the benchmark groups by, for instance ``domain``."""
+    group: str
+    score: Estimate
+    scored: int
+    """Answers with a score."""
+
+
+class Headline(_Finite):
+    """The mean that a benchmark is published with, where it is another one than that over all answers."""
+
+    of: str
+    """What it is the mean of, for instance ``4 domains``."""
+    score: Estimate
+
+
+class Published(_Finite):
+    """What a benchmark's published rule makes of the same answers."""
+
+    metric: str
+    mean: float | None
+    low: float | None
+    high: float | None
+    headline: Headline | None = None
+    groups: tuple[Group, ...] = ()
+    flaws: str
+    """What is wrong with it; empty where the two rules are the same."""
+
+    @classmethod
+    def of(cls, row: TaskResult, flaws: str) -> Self:
+        """Return what a row by the published rule says."""
+        return cls(
+            metric=row.metric,
+            mean=row.mean,
+            low=row.low,
+            high=row.high,
+            headline=row.headline,
+            groups=row.groups,
+            flaws=flaws,
+        )
+
+
+class SuiteCell(_Finite):
+    """A column of a suite's published table."""
+
+    name: str
+    score: float | None
+    """By the strict rule; None where the run has no answers for it."""
+    published: float | None
+    """By the published rule."""
+    n: int
+    """Answers wanted."""
+
+
+class SuiteLine(_Finite):
+    """What a suite's published table says of a model. Its average is the unweighted mean of the columns."""
+
+    suite: str
+    cells: tuple[SuiteCell, ...]
+    average: float | None
+    published_average: float | None
+
+
+class JudgeUsage(_Finite):
+    """Who judged a run's answers, and what it took."""
+
+    judge: str
+    """Identity of the judge."""
+    questions: int
+    """Answers that no rule could decide, each distinct one once."""
+    errors: int
+    """Of these, without a verdict."""
+    cached: int
+    prompt_tokens: int
+    completion_tokens: int
 
 
 class GridCell(_Finite):
@@ -149,6 +235,14 @@ class TaskResult(_Finite):
     slices: tuple[Slice, ...] = ()
     grid: tuple[GridCell, ...] = ()
     effective_length: EffectiveLength | None = None
+    groups: tuple[Group, ...] = ()
+    """Of a benchmark, the score of each of its groups."""
+    headline: Headline | None = None
+    """Of a benchmark whose published headline is not `mean`, what it is."""
+    published: Published | None = None
+    """Of a benchmark, the score by the published rule."""
+    shipped_rows: bool = False
+    """The rows are the few that golong-eval ships: the score measures nothing."""
     cap_hit_rate: float | None
     """Share of answers that ended at their token cap."""
     context_cut_rate: float | None
@@ -211,6 +305,8 @@ class Results(_Finite):
     shard: str | None = None
     """``i/n`` where this is one part of a run."""
     usage: Usage = Usage()
+    judge: JudgeUsage | None = None
+    suite: SuiteLine | None = None
     dropped: dict[str, str] = Field(default_factory=dict)
     """Per task, what the builder could not make and why."""
 

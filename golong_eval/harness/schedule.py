@@ -7,7 +7,7 @@ those groups the longest goes first: a long request started last would keep the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,15 +24,21 @@ class Work:
     repeat: int
     n: int
 
+    def each(self) -> list[Work]:
+        """Return a piece for each of the repeats."""
+        return [Work(self.sample, repeat, 1) for repeat in range(self.repeat, self.repeat + self.n)]
+
 
 def schedule(
-    samples: Sequence[Sample], repeats: int = 1, finished: Collection[tuple[str, int]] = frozenset()
+    samples: Sequence[Sample],
+    repeats: int | Callable[[str], int] = 1,
+    finished: Collection[tuple[str, int]] = frozenset(),
 ) -> list[Work]:
     """Return what is still to be asked, in the order in which to ask it. Deterministic.
 
     Args:
         samples: The samples of a run.
-        repeats: Answers wanted of each.
+        repeats: Answers wanted of each; or what tells it by the task.
         finished: Sample ids and repeats that have their answer.
     """
     # A trie over the documents: the root is 0, every other node a document behind those before it.
@@ -40,7 +46,8 @@ def schedule(
     longest = {0: 0}
     pending: list[tuple[Sample, list[int], int, list[int]]] = []
     for sample in samples:
-        missing = [repeat for repeat in range(repeats) if (sample.id, repeat) not in finished]
+        wanted = repeats(sample.task) if callable(repeats) else repeats
+        missing = [repeat for repeat in range(wanted) if (sample.id, repeat) not in finished]
         if not missing:
             continue
         size = sum(map(_size, sample.documents)) + len(sample.question)

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from golong_eval import __version__
+from golong_eval.benchmarks import AnswerToScore, Benchmark
+from golong_eval.benchmarks import score_answers as score_benchmark
 from golong_eval.errors import DataError
 from golong_eval.harness.aggregate import aggregate_task, average_of, scored_rows
 from golong_eval.harness.breakdown import Scored, effective_length_of, macro_slices
 from golong_eval.harness.progress import OnProgress, Progress
 from golong_eval.harness.records import Key, StoredScore, read_predictions
-from golong_eval.harness.results import Failure, Results, TaskResult, Usage
+from golong_eval.harness.results import Failure, Published, Results, TaskResult, Usage
 from golong_eval.harness.run_folder import RunFolder
+from golong_eval.harness.scoring_models import ScoringModels, stored_models
+from golong_eval.harness.settings import repeats_of
+from golong_eval.harness.suite_table import suite_line
+from golong_eval.harness.task_book import Task
+from golong_eval.harness.two_calls import FIRST, has_two_calls
 from golong_eval.rewards import MetricSpec, ScoreRequest, score_batch
 from golong_eval.schema import Generation, RewardResult, Sample
 from golong_eval.tasks import ContextMode, TaskSpec
 
-__all__ = ["failures_of", "run_config", "score_answers", "score_run", "scores_file"]
+__all__ = ["answer_to_score", "failures_of", "run_config", "score_answers", "score_run", "scores_file"]
 
 _NEEDED = ("engine", "context", "repeats", "seed", "include")  # settings that scores rest on
 
@@ -41,14 +48,17 @@ def run_config(folder: RunFolder) -> dict[str, Any]:
 
 def score_run(
     folder: RunFolder,
-    specs: Mapping[str, TaskSpec],
+    specs: Mapping[str, Task],
     samples: Sequence[Sample],
     *,
     stopped: str | None = None,
     results_file: str = "results.json",
+    models: ScoringModels | None = None,
     on_progress: OnProgress = lambda _: None,
 ) -> Results:
     """Score all answers of a run, and write its scores and results.
+
+    A run with benchmarks is scored by the published rules too, into ``results.official.json``; the table has both.
 
     Args:
         folder: The run's folder.
@@ -56,31 +66,62 @@ def score_run(
         samples: The run's samples.
         stopped: Why the run ended early, if it did.
         results_file: Name of the file of results.
+        models: The judge's verdicts and the embedder; None: as the run has them stored.
         on_progress: Told of each task.
     """
+    models = models or stored_models(folder)
+    tasks = {sample.task for sample in samples}
+    specs = {task: models.applied(spec) for task, spec in specs.items() if task in tasks}
+    both = results_file == "results.json" and any(isinstance(spec, Benchmark) for spec in specs.values())
+    published = None
+    if both:
+        official = {task: spec.scored_as("official") for task, spec in specs.items() if isinstance(spec, Benchmark)}
+        own = [sample for sample in samples if sample.task in official]
+        published = _score_run(folder, official, own, stopped, "results.official.json", models, None, on_progress)
+    return _score_run(folder, specs, samples, stopped, results_file, models, published, on_progress)
+
+
+def _score_run(
+    folder: RunFolder,
+    specs: Mapping[str, Task],
+    samples: Sequence[Sample],
+    stopped: str | None,
+    results_file: str,
+    models: ScoringModels,
+    published: Results | None,
+    on_progress: OnProgress,
+) -> Results:
     config = run_config(folder)
     settings = config["settings"]
     answers = read_predictions(folder.predictions, (sample.task for sample in samples))
     rows = []
     failed: list[Failure] = []
-    tasks = {sample.task for sample in samples}
     scored = score_answers(
-        {task: spec for task, spec in specs.items() if task in tasks},
+        specs,
         samples,
         answers,
-        repeats=settings["repeats"],
+        repeats=lambda task: repeats_of(settings, task),
+        models=models,
         context=settings["context"],
         seed=settings["seed"],
         unanswered="no answer" if stopped is None else f"not asked: {stopped}",
     )
     asked = settings.get("task_identities", {})
     by_task: dict[str, list[Scored]] = {}
+    shipped = {task for task, data in settings.get("benchmark_data", {}).items() if data.get("shipped")}
     for done, (scored_row, scores, answers_wanted) in enumerate(scored, 1):
         by_task[scored_row.task] = answers_wanted
         # The version and prompt that were asked, whatever the task has become since.
         own = f"{scored_row.task_version} {scored_row.prompt_hash}"
         version, prompt_hash, *_ = str(asked.get(scored_row.task, own)).split()
-        row = scored_row.model_copy(update={"task_version": int(version), "prompt_hash": prompt_hash})
+        row = scored_row.model_copy(
+            update={
+                "task_version": int(version),
+                "prompt_hash": prompt_hash,
+                "shipped_rows": scored_row.task in shipped,
+            }
+            | published_beside(scored_row, specs[scored_row.task], published)
+        )
         metric = specs[row.task].metric
         folder.write_lines(
             scores_file(row.task, metric),
@@ -91,7 +132,7 @@ def score_run(
         )
         rows.append(row)
         failed += failures_of(row.task, scores)
-        on_progress(Progress("score", done, len(tasks)))
+        on_progress(Progress("score", done, len(specs)))
     pieces = macro_slices(by_task, seed=settings["seed"])
     results = Results(
         golong_eval=__version__,
@@ -108,7 +149,9 @@ def score_run(
         failed=tuple(sorted(failed, key=lambda failure: -failure.count)),
         stopped=stopped,
         shard=settings.get("shard"),
-        usage=_usage(answers.values()),
+        usage=_usage([*answers.values(), *_first_calls(folder, specs)]),
+        judge=models.usage,
+        suite=suite_line(settings.get("suite"), rows),
         dropped=(folder.read_json("build.json") or {}).get("dropped", {}),
     )
     folder.write_json(results_file, results.model_dump(mode="json"))
@@ -122,14 +165,15 @@ def scores_file(task: str, metric: MetricSpec) -> str:
 
 
 def score_answers(
-    specs: Mapping[str, TaskSpec],
+    specs: Mapping[str, Task],
     samples: Sequence[Sample],
     answers: Mapping[Key, Generation],
     *,
-    repeats: int,
+    repeats: Callable[[str], int],
     context: ContextMode,
     seed: int,
     unanswered: str = "no answer",
+    models: ScoringModels | None = None,
 ) -> Iterable[tuple[TaskResult, dict[Key, RewardResult], list[Scored]]]:
     """Yield each task's result, its scores, and the answers wanted with them, in the order of `specs`.
 
@@ -137,18 +181,20 @@ def score_answers(
         specs: The tasks to score.
         samples: All samples, also those without an answer.
         answers: The answers there are.
-        repeats: Answers wanted of each sample.
+        repeats: Tells by the task how many answers are wanted of each sample.
         context: Which documents the prompts showed.
         seed: Seed of the intervals.
         unanswered: The reason that samples without an answer have no score.
+        models: The judge's verdicts and the embedder, for benchmarks.
     """
     by_task: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         by_task[sample.task].append(sample)
     for task, spec in specs.items():
-        scores = _score_task(spec, by_task[task], repeats, answers, unanswered)
-        rows = scored_rows(by_task[task], repeats, answers, scores)
-        result = aggregate_task(spec, by_task[task], repeats, answers, scores, context=context, seed=seed, rows=rows)
+        wanted = repeats(task)
+        scores = _score_task(spec, by_task[task], wanted, answers, unanswered, models or ScoringModels())
+        rows = scored_rows(by_task[task], wanted, answers, scores)
+        result = aggregate_task(spec, by_task[task], wanted, answers, scores, context=context, seed=seed, rows=rows)
         yield result, scores, rows
 
 
@@ -166,9 +212,15 @@ def failures_of(task: str, scores: Mapping[Key, RewardResult]) -> list[Failure]:
 
 
 def _score_task(
-    spec: TaskSpec, samples: Sequence[Sample], repeats: int, answers: Mapping[Key, Generation], unanswered: str
+    spec: Task,
+    samples: Sequence[Sample],
+    repeats: int,
+    answers: Mapping[Key, Generation],
+    unanswered: str,
+    models: ScoringModels,
 ) -> dict[Key, RewardResult]:
     requests: dict[Key, ScoreRequest] = {}
+    of_benchmark: dict[Key, AnswerToScore] = {}
     scores: dict[Key, RewardResult] = {}
     for sample in samples:
         for repeat in range(repeats):
@@ -183,6 +235,9 @@ def _score_task(
                     reason=unanswered if answer is None else answer.error,
                 )
                 continue
+            if not isinstance(spec, TaskSpec):
+                of_benchmark[key] = answer_to_score(sample, answer)
+                continue
             requests[key] = ScoreRequest(
                 metric=spec.metric,
                 response=answer.text,
@@ -192,8 +247,28 @@ def _score_task(
                 thinking_unfinished=answer.thinking_unfinished,
                 candidates=sample.metadata.candidates,
             )
-    scores |= dict(zip(requests, score_batch(list(requests.values())), strict=True))
-    return scores
+    if not isinstance(spec, TaskSpec):
+        made = score_benchmark(spec, list(of_benchmark.values()), verdicts=models.verdicts, embedder=models.embedder)
+        return scores | dict(zip(of_benchmark, made, strict=True))
+    return scores | dict(zip(requests, score_batch(list(requests.values())), strict=True))
+
+
+def answer_to_score(sample: Sample, answer: Generation) -> AnswerToScore:
+    """Return what a benchmark's rule needs of an answer."""
+    return AnswerToScore(answer.text or "", sample.gold, sample.metadata.language, answer.thinking_unfinished)
+
+
+def published_beside(row: TaskResult, spec: Task, published: Results | None) -> dict[str, Any]:
+    """Return what a row of the table says of the published scoring."""
+    if published is None or not isinstance(spec, Benchmark):
+        return {}
+    other = next(found for found in published.tasks if found.task == row.task)
+    return {"published": Published.of(other, spec.flaws)}
+
+
+def _first_calls(folder: RunFolder, specs: Mapping[str, Task]) -> Iterable[Generation]:
+    tasks = [task for task, spec in specs.items() if has_two_calls(spec)]
+    return read_predictions(folder.predictions, [f"{task}{FIRST}" for task in tasks]).values()
 
 
 def _usage(answers: Iterable[Generation]) -> Usage:

@@ -3,20 +3,53 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
+from golong_eval.benchmarks.suites import suite_named
 from golong_eval.engines import OPERATIONAL, ContextPolicy, RopeScaling, Thinking, masked
 from golong_eval.errors import ConfigError
 from golong_eval.faults import explain
 from golong_eval.schema import Frozen
 from golong_eval.tasks import ContextMode, parse_length
 
-__all__ = ["RunSettings", "is_operational"]
+__all__ = ["EmbedderSettings", "JudgeSettings", "RunSettings", "is_operational", "repeats_of"]
 
-_HOW_NOT_WHAT = frozenset({"base_url", "api_key_env", "concurrency", "token_limit", "cost_limit", "price", "cache"})
+_HOW_NOT_WHAT = frozenset(
+    {"base_url", "api_key_env", "concurrency", "token_limit", "cost_limit", "price", "cache", "judge", "embedder"}
+)
+
+
+class EmbedderSettings(Frozen):
+    """The embedder of a semantic score; see `golong_eval.judges`."""
+
+    model: str = Field(pattern=r"\S")
+    """A folder or hub name for sentence-transformers, or the model of a server."""
+    base_url: str | None = None
+    """Address of an OpenAI-compatible server; None loads the model here."""
+    api_key_env: str | None = "OPENAI_API_KEY"
+    cache: str | None = None
+    """File that keeps vectors."""
+
+
+class JudgeSettings(Frozen):
+    """The judge, or several; see `golong_eval.judges`."""
+
+    models: tuple[str, ...] = Field(min_length=1)
+    """Models of the server, or folders of checkpoints; the majority of several decides."""
+    base_url: str | None = None
+    """Address of an OpenAI-compatible server; None loads a checkpoint here, after the model under test was closed."""
+    api_key_env: str | None = "OPENAI_API_KEY"
+    max_tokens: int = Field(default=1024, ge=16)
+    """Budget of a reply; a judge that thinks needs more."""
+    concurrency: int = Field(default=16, ge=1)
+    swap: bool = False
+    """Ask twice, gold and answer in both orders; where the two differ there is no verdict."""
+    cache: str | None = None
+    """File that keeps verdicts across runs."""
 
 
 class RunSettings(Frozen):
@@ -25,7 +58,12 @@ class RunSettings(Frozen):
     model: str | None = None
     """A checkpoint folder, a hub name, or a script of the scripted engine; None is the embedded checkpoint."""
     tasks: tuple[str, ...] = ("all",)
-    """Task ids, ``all`` (the nine), or JSONL files of samples."""
+    """Task ids, ``all`` (the nine), benchmarks, or JSONL files of samples."""
+    suite: str | None = None
+    """A set of benchmarks with the settings that they are published with; what is given beside it goes before it."""
+    data: tuple[str, ...] = ()
+    """Where benchmarks find their rows: ``NAME=PATH``, or a folder that holds a folder for each. ``NAME=generated`` for
+    one that can be made, ``NAME=shipped`` for the few rows that golong-eval brings along. None: ``data/NAME``."""
     documents: str | None = None
     """Folder of documents to build the tasks from; None is ``pydoc``, CPython's own documentation."""
     length: str = "4k"
@@ -50,6 +88,8 @@ class RunSettings(Frozen):
     """Samples of each task; None is 20 for built tasks and all for files."""
     repeats: int = Field(default=1, ge=1)
     """Answers to each sample."""
+    task_repeats: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """The same for some tasks."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     thinking: Thinking = "auto"
     thinking_budget: int | None = Field(default=None, ge=1)
@@ -58,6 +98,8 @@ class RunSettings(Frozen):
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int | None = Field(default=None, ge=1)
     """Budget of an answer with its thinking; None is the task's own, and what is added for thinking."""
+    task_max_tokens: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """The same for some tasks."""
     token_limit: int | None = Field(default=None, ge=1)
     """Tokens, of prompts and answers, after which no more is asked; a run that stops there can be resumed."""
     cost_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -66,6 +108,10 @@ class RunSettings(Frozen):
     """Price of a million prompt tokens, and of a million answer tokens."""
     cache: str | None = None
     """File of the response cache; None is no cache."""
+    judge: JudgeSettings | None = None
+    """The model that decides what a benchmark's rule can't."""
+    embedder: EmbedderSettings | None = None
+    """The model whose embeddings a benchmark's score has a part of."""
     shard: str | None = None
     """``i/n``: only the i-th of n parts; see `golong_eval.harness.merge_runs`."""
     trust_remote_code: bool = False
@@ -74,7 +120,7 @@ class RunSettings(Frozen):
     output_dir: str = "runs"
     resume: bool = False
 
-    @field_validator("tasks", "include", "base_url", mode="before")
+    @field_validator("tasks", "include", "base_url", "data", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Take ``"t1,t3"`` for ``("t1", "t3")``."""
@@ -122,7 +168,7 @@ class RunSettings(Frozen):
     def _fit_together(self) -> Self:
         if not self.tasks:
             raise ValueError("tasks: name at least one")
-        if self.repeats > 1 and self.temperature == 0:
+        if max([self.repeats, *self.task_repeats.values()]) > 1 and self.temperature == 0:
             raise ValueError("repeats: greedy decoding gives the same answer each time; set a temperature, such as 0.7")
         if self.cost_limit is not None and self.price is None:
             raise ValueError(
@@ -149,6 +195,10 @@ class RunSettings(Frozen):
         """
         return tuple(sorted({parse_length(part) for part in self.length.split(",")}))
 
+    def repeats_of(self, task: str) -> int:
+        """Return how many answers each sample of a task gets."""
+        return self.task_repeats.get(task, self.repeats)
+
     @property
     def shard_of(self) -> tuple[int, int]:
         """The part that is run, counted from 0, and the number of parts."""
@@ -162,8 +212,10 @@ class RunSettings(Frozen):
         """Make settings from keyword arguments.
 
         Raises:
-            ConfigError: A key is unknown (names the nearest) or a value is out of its range.
+            ConfigError: A key is unknown (names the nearest), a value is out of its range, or there is no such suite.
         """
+        if values.get("suite") is not None:
+            values = suite_named(str(values["suite"])).fill(values)
         try:
             return cls(**values)
         except ValidationError as error:
@@ -184,3 +236,9 @@ def is_operational(key: str, engine: str) -> bool:
         engine: The engine of the run.
     """
     return key in _HOW_NOT_WHAT or key.removeprefix("engine_args.") in OPERATIONAL.get(engine, ())
+
+
+def repeats_of(settings: Mapping[str, Any], task: str) -> int:
+    """Return how many answers each sample of a task was to get, by the settings in a run's ``config.json``."""
+    of_task: int = (settings.get("task_repeats") or {}).get(task, settings["repeats"])
+    return of_task

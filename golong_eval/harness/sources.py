@@ -1,4 +1,4 @@
-"""Where a run's samples come from: built from documents, read from files, or a user task's own examples."""
+"""Where a run's samples come from: built from documents, read from files, rows of benchmarks, or own examples."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from golong_eval.benchmarks import BENCHMARKS, Located, benchmark_named, locate, samples_of
 from golong_eval.errors import ConfigError, DataError, UnknownNameError
 from golong_eval.harness.settings import RunSettings
+from golong_eval.harness.task_book import is_benchmark
 from golong_eval.schema import Sample
 from golong_eval.tasks import BUILDERS, Catalogue, build_samples, load_tokenizer, read_samples
 
@@ -27,12 +29,14 @@ class Sources:
         built: Task ids whose samples are built from documents.
         examples: Ids of tasks without a builder: they run on their own worked examples.
         files: Files of samples.
+        benchmarks: Benchmarks, their rows found.
         dropped: Filled while samples are read: per task, what the builder could not make and why.
     """
 
     built: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    benchmarks: list[Located] = field(default_factory=list)
     dropped: dict[str, str] = field(default_factory=dict)
 
     def samples(
@@ -85,10 +89,23 @@ class Sources:
             yield from _limited([example.sample for example in catalogue.examples(task)], settings)
         for file in self.files:
             yield from _from_file(file, settings, catalogue)
+        for located in self.benchmarks:
+            yield from samples_of(
+                located,
+                limit=settings.limit,
+                seed=settings.seed,
+                lengths=settings.lengths,
+                tokens=lambda: load_tokenizer(tokenizer).count,
+            )
+
+    @property
+    def tasks(self) -> list[str]:
+        """Ids of the tasks that are known before a file of samples is read."""
+        return [*self.built, *self.examples, *(located.benchmark.id for located in self.benchmarks)]
 
 
 def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
-    """Sort what ``--tasks`` names into built tasks, tasks with examples, and files.
+    """Sort what ``--tasks`` names into built tasks, tasks with examples, files, and benchmarks, whose data is found.
 
     Raises:
         UnknownNameError: A name is neither a task nor a file.
@@ -98,6 +115,9 @@ def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
     for name in settings.tasks:
         if name == "all":
             sources.built += [task for task in BUILDERS if task not in sources.built]
+        elif is_benchmark(name):
+            if all(located.benchmark.id != name for located in sources.benchmarks):
+                sources.benchmarks.append(locate(benchmark_named(name), settings.data))
         elif name.endswith(".jsonl") or Path(name).is_file():
             if not Path(name).is_file():
                 raise ConfigError(f"no file of samples at {name}", "make one with: golong tasks build --out FILE.jsonl")
@@ -106,10 +126,12 @@ def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
             try:
                 task = catalogue.get(name).id
             except UnknownNameError as error:
-                raise UnknownNameError("task", name, [*catalogue.specs, "all"]) from error
+                raise UnknownNameError("task", name, [*catalogue.specs, *BENCHMARKS, "all"]) from error
             target = sources.built if task in BUILDERS else sources.examples
             if task not in target:
                 target.append(task)
+    if settings.data and not sources.benchmarks:
+        raise ConfigError("--data is given, and no benchmark is run", f"leave it out, or name {', '.join(BENCHMARKS)}")
     if settings.documents is not None and not sources.built:
         raise ConfigError(
             "--documents is given, but no task is built from documents",

@@ -13,6 +13,7 @@ from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import AppendLog
 from golong_eval.harness.run_table import read_environment, read_table
 from golong_eval.harness.scoring import scores_file
+from golong_eval.harness.settings import repeats_of
 from golong_eval.rewards import MetricSpec
 from golong_eval.schema import Generation, RewardResult, Sample
 from golong_eval.tasks import read_samples
@@ -69,7 +70,7 @@ class StoredRun:
         """Yield every answer wanted of the tasks in the table: sample by sample, repeat by repeat."""
         for sample in self.samples.values():
             scores = self.scores.get(sample.task, {})
-            for repeat in range(self.settings["repeats"]):
+            for repeat in range(repeats_of(self.settings, sample.task)):
                 key = (sample.id, repeat)
                 if key in scores:
                     yield StoredAnswer(sample, repeat, self.answers.get(key), scores[key])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from golong_eval.harness import FROM_A_FILE, EffectiveLength, Results
 from golong_eval.harness.breakdown import length_group
+from golong_eval.reports.benchmark_tables import benchmarks_table, groups_tables, suite_table
 from golong_eval.reports.notes import results_notes
 from golong_eval.reports.numbers import NONE, score_with_ends
 from golong_eval.reports.results_tables import (
@@ -33,7 +34,9 @@ def results_text(results: Results, *, details: bool = False) -> str:
     slices = list(slice_tables(results))
     failures = failures_table(results)
     lines = [title_of(results), "", *_lines(tasks_table(results))]
-    for found in [*([] if repeats is None else [repeats]), *(slices if details else [])]:
+    own = [table for table in (benchmarks_table(results), suite_table(results)) if table is not None]
+    groups = list(groups_tables(results)) if details else []
+    for found in [*own, *([] if repeats is None else [repeats]), *(slices if details else []), *groups]:
         lines += ["", *_lines(found)]
     lines += ["", *results_notes(results), *effective_length_lines(results)]
     if failures is not None:

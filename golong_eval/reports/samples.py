@@ -115,7 +115,7 @@ def select_answers(run: StoredRun, wanted: Wanted) -> Selection:
             raise _unknown_id(identifier, run)
     if wanted.lowest is not None and wanted.highest is not None:
         raise ConfigError("both the lowest and the highest are asked for", "give one of --lowest and --highest")
-    repeats = run.settings["repeats"]
+    repeats = max([run.settings["repeats"], *(run.settings.get("task_repeats") or {}).values()])
     if wanted.repeat is not None and not 0 <= wanted.repeat < repeats:
         raise ConfigError(f"the run has no repeat {wanted.repeat}", f"repeats are numbered 0 to {repeats - 1}")
     found = [

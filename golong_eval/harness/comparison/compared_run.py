@@ -22,6 +22,7 @@ from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import AppendLog
 from golong_eval.harness.run_table import label_of, read_environment, read_table
 from golong_eval.harness.scoring import scores_file
+from golong_eval.harness.settings import repeats_of
 from golong_eval.rewards import MetricSpec
 from golong_eval.schema import Sample, sha256_text
 from golong_eval.tasks.samples import parse_sample
@@ -127,7 +128,7 @@ def content_hash(sample: Sample) -> bytes:
 def _read_samples(
     path: Path, values: dict[str, dict[str, list[float | None]]], settings: dict[str, Any]
 ) -> dict[str, dict[str, ComparedSample]]:
-    repeats, evidence = settings["repeats"], settings.get("context") == "evidence"
+    evidence = settings.get("context") == "evidence"
     file = path / "samples.jsonl"
     samples: dict[str, dict[str, ComparedSample]] = {task: {} for task in values}
     try:
@@ -138,6 +139,7 @@ def _read_samples(
                 sample = _parse(line, file, number)
                 if sample.task not in samples:
                     continue
+                repeats = repeats_of(settings, sample.task)
                 scored = [value for value in values[sample.task].get(sample.id, ()) if value is not None]
                 total = math.fsum(scored)
                 samples[sample.task][sample.id] = ComparedSample(

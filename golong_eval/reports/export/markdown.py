@@ -8,6 +8,7 @@ from pathlib import Path
 from golong_eval.harness import Results, StoredRun
 from golong_eval.reports.export.files import write_lines
 from golong_eval.reports.markdown_text import escaped
+from golong_eval.reports.benchmark_tables import benchmarks_table, groups_tables, suite_table
 from golong_eval.reports.notes import results_notes
 from golong_eval.reports.results_tables import ResultTable, failures_table, repeats_table, slice_tables, tasks_table
 from golong_eval.reports.results_text import effective_length_lines, title_of
@@ -28,10 +29,13 @@ def write_markdown(run: StoredRun, folder: Path) -> list[Path]:
 def _lines(results: Results) -> Iterator[str]:
     yield f"## {escaped(title_of(results))}"
     yield from _table(tasks_table(results))
+    for own in (benchmarks_table(results), suite_table(results)):
+        if own is not None:
+            yield from _table(own)
     repeats, failures = repeats_table(results, every=True), failures_table(results)
     if repeats is not None:
         yield from _table(repeats)
-    for found in slice_tables(results):
+    for found in [*slice_tables(results), *groups_tables(results)]:
         yield from _table(found)
     notes = [*results_notes(results), *effective_length_lines(results)]
     if notes:

@@ -13,6 +13,7 @@ from golong_eval import __version__
 from golong_eval.engines.arguments import masked
 from golong_eval.errors import StorageError
 from golong_eval.harness import StoredRun
+from golong_eval.reports.benchmark_tables import benchmarks_table, groups_tables, suite_table
 from golong_eval.reports.html import figures
 from golong_eval.reports.html.payload import Bundles, Part, SampleIndex, encode, question_parts, sample_parts
 from golong_eval.reports.html.storage import ReportFiles
@@ -108,6 +109,9 @@ def _page(run: StoredRun, index: SampleIndex, payload: str, parts: Sequence[Part
         results=results,
         headline=headline_table(results),
         few=FEW,
+        benchmarks=benchmarks_table(results),
+        suite=suite_table(results),
+        groups=list(groups_tables(results)),
         repeats=repeats_table(results, every=True),
         slices=list(sliced_tables(results)),
         failures=failures_table(results),

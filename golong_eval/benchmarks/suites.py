@@ -1,0 +1,142 @@
+"""Suites: benchmarks with the settings that they are published with, and the columns of the published table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, JsonValue
+
+from golong_eval.benchmarks.registry import BENCHMARKS
+from golong_eval.errors import UnknownNameError
+from golong_eval.schema import Frozen
+
+__all__ = ["SUITES", "Column", "Suite", "suite_named"]
+
+
+class Column(Frozen):
+    """A column of a suite's table."""
+
+    name: str
+    """As in published tables."""
+    task: str
+    by: str | None = None
+    """The kind of group (`SampleMetadata.groups`) that the column is of; None: all samples."""
+    groups: tuple[str, ...] = ()
+    """The groups, put together by their numbers of answers."""
+
+
+class Suite(Frozen):
+    """Benchmarks that are run together."""
+
+    id: str
+    about: str
+    tasks: tuple[str, ...]
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    """Fields of `golong_eval.harness.RunSettings`; what the user gives goes before."""
+    context_tokens: int | None = None
+    """Tokens of prompt and answer that the suite is about; a checkpoint here that was made for fewer gets YaRN."""
+    columns: tuple[Column, ...] = ()
+    """The headline; their unweighted mean is the suite's average. Empty: a column a task."""
+    source: str = ""
+
+    def fill(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return settings completed by the suite's: what is given stays."""
+        filled = {"tasks": self.tasks, **self.settings} | given
+        for key in ("task_repeats", "task_max_tokens"):
+            # One number for all tasks, given by the user, goes before the suite's for some of them.
+            if given.get(key.removeprefix("task_")) is not None and key not in given:
+                filled.pop(key, None)
+        return filled
+
+
+_PUBLISHED: dict[str, JsonValue] = {"temperature": 0.7, "top_p": 0.95, "context_policy": "truncate"}
+_GOLONG = "GoLongRL (arXiv 2605.19577), evaluation suite"
+_GENERAL = ("mmlu_pro", "gpqa_diamond", "aime24", "aime25", "gsm8k", "ifeval")
+
+
+def _columns(*tasks: str) -> tuple[Column, ...]:
+    return tuple(Column(name=task, task=task) for task in tasks)
+
+
+SUITES: dict[str, Suite] = {
+    suite.id: suite
+    for suite in (
+        Suite(
+            id="golong-128k",
+            about="the six columns of GoLongRL's table, prompts up to 128K",
+            tasks=("docmath", "longbench_v2", "frames", "mrcr_128k", "corpusqa_128k", "longbench_v1_qa"),
+            settings=_PUBLISHED | {"max_prompt_tokens": 131_072, "max_tokens": 51_200},
+            columns=_columns("docmath", "longbench_v2", "frames", "mrcr_128k", "corpusqa_128k", "longbench_v1_qa"),
+            source=_GOLONG,
+        ),
+        Suite(
+            id="golong-1m",
+            about="MRCR and CorpusQA from 128K to 1M",
+            tasks=("mrcr_512k", "mrcr_1m", "corpusqa_1m"),
+            settings=_PUBLISHED | {"max_prompt_tokens": 1_048_576 - 51_200, "max_tokens": 51_200},
+            context_tokens=1_048_576,
+            columns=(
+                Column(name="mrcr_128k_512k", task="mrcr_512k"),
+                Column(name="mrcr_512k_1m", task="mrcr_1m"),
+                Column(name="corpusqa_1m", task="corpusqa_1m"),
+            ),
+            source=_GOLONG,
+        ),
+        Suite(
+            id="longbench-pro",
+            about="LongBench Pro as its leaderboard runs models of 128K: three answers to each question",
+            tasks=("longbench_pro",),
+            settings=_PUBLISHED | {"top_p": 1.0, "max_prompt_tokens": 120_000, "max_tokens": 8_192, "repeats": 3},
+            source="LongBench Pro (arXiv 2601.02872)",
+        ),
+        Suite(
+            id="memory",
+            about="dialogue memory: LongMemEval-S and the memory part of BFCL v4",
+            tasks=("longmemeval_s",),
+            settings=_PUBLISHED | {"max_prompt_tokens": 131_072, "max_tokens": 51_200},
+            columns=(Column(name="longmemeval", task="longmemeval_s"),),
+            source=_GOLONG,
+        ),
+        Suite(
+            id="general",
+            about="what long-context training must not spoil: knowledge, mathematics, instructions",
+            tasks=_GENERAL,
+            settings=_PUBLISHED
+            | {
+                "max_tokens": 32_768,
+                "task_max_tokens": {"gpqa_diamond": 51_200, "aime24": 51_200, "aime25": 51_200},
+                "task_repeats": {"gpqa_diamond": 4, "aime24": 32, "aime25": 32},
+            },
+            columns=_columns("mmlu_pro", "aime24", "aime25", "gpqa_diamond"),
+            source=_GOLONG,
+        ),
+        Suite(
+            id="smoke",
+            about="a few rows of everything that golong-eval ships: shows that all works, measures nothing",
+            tasks=tuple(BENCHMARKS),
+            settings={
+                "data": [f"{name}=shipped" for name in BENCHMARKS],
+                "length": "1k",
+                "limit": 3,
+                "max_tokens": 32,
+                "context_policy": "truncate",
+                "judge": {"models": ["none"]},
+            },
+        ),
+    )
+}
+"""All suites by id."""
+
+
+def suite_named(name: str) -> Suite:
+    """Return a suite.
+
+    Raises:
+        UnknownNameError: There is none of this name; the hint gives the nearest.
+
+    >>> suite_named("golong-128k").tasks[0]
+    'docmath'
+    """
+    if name not in SUITES:
+        raise UnknownNameError("suite", name, SUITES)
+    return SUITES[name]

@@ -1,0 +1,1 @@
+"""How far the judges of a stored run agree, with each other and with a person."""

@@ -1,0 +1,92 @@
+"""The models that scoring needs beside the rules: what the judge said of a run, and the embedder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from golong_eval.benchmarks import Benchmark
+from golong_eval.errors import DataError
+from golong_eval.harness.results import JudgeUsage
+from golong_eval.harness.run_folder import AppendLog, RunFolder
+from golong_eval.harness.task_book import Task
+from golong_eval.judges.question import Verdict
+from golong_eval.rewards import Embedder, Semantic
+
+__all__ = ["SCORING_FILE", "ScoringModels", "read_verdicts", "stored_models", "verdicts_file"]
+
+SCORING_FILE = "scoring.json"
+"""In a run's folder: which judge its scores rest on."""
+
+
+@dataclass(frozen=True)
+class ScoringModels:
+    """What a judge said, and the embedder.
+
+    Attributes:
+        judge: Identity of the judge; None where there is none.
+        verdicts: Its verdicts by `JudgeQuestion.key`.
+        embedder: Gives the embeddings of semantic parts.
+    """
+
+    judge: str | None = None
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    embedder: Embedder | None = None
+
+    def applied(self, spec: Task) -> Task:
+        """Return a task as these models score it: a benchmark's metric names the judge and the embedder."""
+        if not isinstance(spec, Benchmark):
+            return spec
+        judge = self.judge if "judge" in spec.needs else None
+        semantic = Semantic(model=self.embedder.name) if self.embedder is not None and spec.embeds else None
+        return spec.scored_as(judge=judge, semantic=semantic)
+
+    @property
+    def usage(self) -> JudgeUsage | None:
+        """What judging took; None without a judge."""
+        if self.judge is None:
+            return None
+        found = self.verdicts.values()
+        return JudgeUsage(
+            judge=self.judge,
+            questions=len(found),
+            errors=sum(verdict.outcome == "error" for verdict in found),
+            cached=sum(verdict.cached for verdict in found),
+            prompt_tokens=sum(verdict.prompt_tokens for verdict in found if not verdict.cached),
+            completion_tokens=sum(verdict.completion_tokens for verdict in found if not verdict.cached),
+        )
+
+
+def verdicts_file(folder: Path, judge: str) -> Path:
+    """Return where a run keeps the verdicts of a judge."""
+    name = "".join(letter if letter.isalnum() or letter in "-.@" else "_" for letter in judge)
+    return folder / "verdicts" / f"{name[-120:]}.jsonl"
+
+
+def read_verdicts(folder: Path, judge: str) -> dict[str, Verdict]:
+    """Return the verdicts of a judge by question; of several to one question the last, unless it is an error.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    found: dict[str, Verdict] = {}
+    for verdict in AppendLog.read(verdicts_file(folder, judge), Verdict):
+        if verdict.judge == judge and (verdict.outcome != "error" or verdict.key not in found):
+            found[verdict.key] = verdict
+    return found
+
+
+def stored_models(folder: RunFolder) -> ScoringModels:
+    """Return what a run has stored: the verdicts of the judge that it was judged by last.
+
+    Raises:
+        DataError: A file is damaged.
+    """
+    noted = folder.read_json(SCORING_FILE) or {}
+    judge = noted.get("judge")
+    if judge is None:
+        return ScoringModels()
+    if not isinstance(judge, str):
+        raise DataError("names no judge", "golong judge writes it again", file=folder.path / SCORING_FILE)
+    return ScoringModels(judge=judge, verdicts=read_verdicts(folder.path, judge))
