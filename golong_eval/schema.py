@@ -305,6 +305,10 @@ class Prompt(Frozen):
         turns = [f"{turn.role}: {turn.content}" for turn in self.history]
         return "\n\n".join([*turns, f"user: {self.message}"])
 
+    def as_cut(self) -> Prompt:
+        """Return the prompt with that in the place of the documents which is cut where it is too long."""
+        return self if self.cut == "documents" else Prompt(history=self.history, documents=self.message, after="")
+
     @property
     def messages(self) -> list[dict[str, str]]:
         """The conversation as chat templates and servers take it."""

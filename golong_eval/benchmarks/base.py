@@ -208,8 +208,11 @@ class Benchmark(ABC, Generic[RowT]):
         """
 
     @abstractmethod
-    def gold_answer(self, row: RowT) -> str:
-        """Return an answer that a strict rule gives 1 without a judge: every row's gold is run through the scorer."""
+    def gold_answer(self, row: RowT) -> str | None:
+        """Return an answer that a strict rule gives 1 without a judge: every row's gold is run through the scorer.
+
+        None where the data set has no answers, but conditions that a program checks.
+        """
 
     def second_prompt(self, sample: Sample, first: str) -> Prompt | None:
         """Return the prompt of the second call, for benchmarks whose protocol has two; None for all others.

@@ -17,6 +17,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from golong_eval.benchmarks.base import Answer, Benchmark, DataSource, Row, document
+from golong_eval.rewards.choices import stated_choice
 from golong_eval.rewards.outcome import Outcome, no_answer
 from golong_eval.schema import Prompt, Sample, Variant
 from golong_eval.tasks import ContextMode
@@ -31,9 +32,6 @@ _REASON = "Let's think step by step:"
 _DECIDE = " {reasoning}\n\nGoing by the above, which single choice is most likely right? "
 
 _PUBLISHED = (re.compile(r"The correct answer is \(([A-D])\)"), re.compile(r"The correct answer is ([A-D])"))
-_STATED = re.compile(r"(?i:the correct answer is):?\s*(?:\(([A-Da-d])\)|([A-D])(?![A-Za-z0-9]))")
-_BARE = re.compile(r"\(?([A-D])\)?\.?")
-_HEDGED = re.compile(r"\s*(?:or|and|/|,)\s*\(?[A-D]\b")
 
 
 class LongBenchV2Row(Row):
@@ -58,21 +56,12 @@ class LongBenchV2Row(Row):
         return _QUESTION.format(question=self.question.strip(), A=a.strip(), B=b.strip(), C=c.strip(), D=d.strip())
 
 
-def _stated(text: str) -> str | None:
-    """Return the choice that a text states last, or is; None where it states none, or two at once."""
-    bare = _BARE.fullmatch(text.strip())
-    if bare is not None:
-        return bare[1]
-    last = None
-    for last in _STATED.finditer(text):  # noqa: B007  # the last one is wanted
-        pass
-    if last is None or _HEDGED.match(text, last.end()):
-        return None
-    return (last[1] or last[2]).upper()
-
-
 class LongBenchV2(Benchmark[LongBenchV2Row]):
-    """One call. The published rule takes the first statement of the form, ``strict`` the last outside of thinking."""
+    """One call.
+
+    The published rule takes the first statement of the form; ``strict`` what the reward `accuracy` reads: the last choice
+    that is stated outside of the thinking, in whatever words, not negated, and alone.
+    """
 
     id = "longbench_v2"
     name = "LongBench v2"
@@ -133,9 +122,9 @@ class LongBenchV2(Benchmark[LongBenchV2Row]):
             found = next((match for form in _PUBLISHED if (match := form.search(text)) is not None), None)
             letter = None if found is None else found[1]
         else:
-            letter = _stated(answer.final.replace("*", ""))
+            letter = stated_choice(answer.final)
         if letter is None:
-            return no_answer("no single choice in the form 'The correct answer is (X)'")
+            return no_answer("no single choice is stated")
         return Outcome(float(letter == row.answer), parsed=letter)
 
     def gold_answer(self, row: LongBenchV2Row) -> str:

@@ -13,8 +13,22 @@ from golong_eval.errors import UnknownNameError
 __all__ = ["BENCHMARKS", "DataSet", "benchmark_named", "data_set_named", "load_benchmarks"]
 
 BENCHMARKS: dict[str, str] = {
+    "longbench_pro": "longbench_pro:LongBenchPro",
+    "longbench_pro_cot": "longbench_pro:LongBenchProCoT",
+    "mrcr": "mrcr:MRCR",
+    "mrcr_128k": "mrcr:MRCR128K",
+    "mrcr_512k": "mrcr:MRCR512K",
+    "mrcr_1m": "mrcr:MRCR1M",
+    "longbench_v1": "longbench_v1:LongBenchV1",
+    "longbench_v1_qa": "longbench_v1_qa:LongBenchV1QA",
     "longbench_v2": "longbench_v2:LongBenchV2",
     "longbench_v2_cot": "longbench_v2:LongBenchV2CoT",
+    "mmlu_pro": "lm_eval_tasks:MMLUPro",
+    "gpqa_diamond": "lm_eval_tasks:GPQADiamond",
+    "aime24": "lm_eval_tasks:AIME24",
+    "aime25": "lm_eval_tasks:AIME25",
+    "gsm8k": "lm_eval_tasks:GSM8K",
+    "ifeval": "lm_eval_tasks:IFEval",
 }
 """Id -> module and class below `golong_eval.benchmarks`, in the order in which they are listed."""
 

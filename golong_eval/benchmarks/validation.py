@@ -45,10 +45,13 @@ def validate_rows(located: Located) -> tuple[int, list[str]]:
 
 
 def gold_fault(benchmark: Benchmark[Any], sample: Sample) -> str | None:
-    """Return what is wrong with a sample's gold: it has to score 1 by the strict rule, and the published one to work."""
+    """Return what is wrong with a gold: it has to score 1 by the strict rule, and the published one has to work."""
     assert isinstance(sample.gold, RowGold)
     language = sample.metadata.language
-    right = AnswerToScore(benchmark.gold_answer(benchmark.row_of(sample.gold)), sample.gold, language)
+    answer = benchmark.gold_answer(benchmark.row_of(sample.gold))
+    if answer is None:
+        return None
+    right = AnswerToScore(answer, sample.gold, language)
     strict = benchmark.scored_as("strict").without_models()
     gold, empty = score_answers(strict, [right, AnswerToScore("", sample.gold, language)])
     if gold.value != 1.0:

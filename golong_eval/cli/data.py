@@ -30,7 +30,8 @@ def fetch(
 ) -> None:
     """Say what a benchmark's data is and how large, and download it at a pinned commit."""
     from golong_eval.benchmarks import data_set_named
-    from golong_eval.benchmarks.hub import describe, fetch as fetch_files
+    from golong_eval.benchmarks.hub import describe
+    from golong_eval.benchmarks.hub import fetch as fetch_files
     from golong_eval.cli.progress import progress_display
     from golong_eval.errors import ConfigError
     from golong_eval.harness import Progress

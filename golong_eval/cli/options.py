@@ -51,6 +51,9 @@ def _declared(
     max_model_len: Annotated[
         str | None, typer.Option(help="Tokens of prompt and answer, such as 128k. Default: the model's.")
     ] = None,
+    max_prompt_tokens: Annotated[
+        str | None, typer.Option(help="Most tokens of a prompt, such as 120k, however long the model is.")
+    ] = None,
     rope_factor: Annotated[
         float | None, typer.Option(help="YaRN: this many times the length that the model was trained on.")
     ] = None,

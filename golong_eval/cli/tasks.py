@@ -74,7 +74,7 @@ def validate(
     path: Annotated[
         Path | None,
         typer.Argument(
-            help="A task's folder, a folder of them, a file of samples, or a benchmark (with --data). Default: the nine."
+            help="A task's folder, a folder of them, samples (FILE.jsonl), or a benchmark. Default: the nine."
         ),
     ] = None,
     data: Annotated[

@@ -31,6 +31,8 @@ class EngineSettings(Frozen):
     """Tokens after which an engine that can ends the thinking. The requests' ``max_tokens`` include it."""
     max_model_len: int | None = Field(default=None, ge=1)
     """Tokens of prompt and answer together; None is what the model's configuration or the server says."""
+    max_prompt_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens of a prompt, however long the model is."""
     context_policy: ContextPolicy = "refuse"
     rope_scaling: RopeScaling | None = None
     tokenizer: str | None = None

@@ -82,49 +82,62 @@ class PromptEncoder:
 
     def over_length(self, request: GenerationRequest) -> str | None:
         """Say why a request does not fit the model; None if it fits."""
-        if self.max_length is None:
+        room = self._room(request)
+        if room is None:
             return None
         text = request.prompt.text
         # No token is shorter than a byte of what is tokenised, so most prompts need no counting. A normaliser can make
         # more bytes of a text (NFKC up to 11 of one), but none of ASCII; SentencePiece may put a token before the first
         # word for no byte at all, for which the margin has room.
         plain = text.isascii() or not self._normalises
-        if (
-            plain
-            and len(text.encode("utf-8", "replace")) + self._template_bytes + request.max_tokens <= self.max_length
-        ):
+        around = self._template_bytes * (1 + len(request.prompt.history))
+        if plain and len(text.encode("utf-8", "replace")) + around <= room:
             return None
         tokens = len(self._whole(request)[0])
-        if tokens + request.max_tokens <= self.max_length:
-            return None
-        return _too_long(tokens, request.max_tokens, self.max_length)
+        return None if tokens <= room else self._too_long(request, tokens)
+
+    def _room(self, request: GenerationRequest) -> int | None:
+        """Return the most tokens that the prompt may have; None where nothing bounds it."""
+        bounds = [self._settings.max_prompt_tokens]
+        if self.max_length is not None:
+            bounds.append(self.max_length - request.max_tokens)
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    def _too_long(self, request: GenerationRequest, tokens: int) -> str:
+        most = self._settings.max_prompt_tokens
+        if (
+            most is not None
+            and most < tokens
+            and (self.max_length is None or most <= self.max_length - request.max_tokens)
+        ):
+            return f"the prompt's {tokens} tokens are more than the {most} of --max-prompt-tokens"
+        both = f"the prompt's {tokens} tokens and an answer of {request.max_tokens}"
+        return f"{both} do not fit the model's {self.max_length}"
 
     def encode(self, request: GenerationRequest) -> Encoded | list[Generation]:
         """Return a request's tokens; where it does not fit, by the context policy, cut or as failures."""
         ids, parts, literal = self._whole(request)
         opened_thinking = parts.closing.rfind(OPEN_THINK) > parts.closing.rfind(CLOSE_THINK)
-        room = None if self.max_length is None else self.max_length - request.max_tokens
+        room = self._room(request)
         if room is None or len(ids) <= room:
             return Encoded(request, ids, 0, opened_thinking)
-        assert self.max_length is not None
+        reason = self._too_long(request, len(ids))
         if self._settings.context_policy != "truncate":
-            reason = _too_long(len(ids), request.max_tokens, self.max_length)
             return failed(request, reason, over_length=True)
+        if request.prompt.cut != "documents":
+            parts = self.rendered(request.model_copy(update={"prompt": request.prompt.as_cut()}))
         if parts.documents == "" and parts.opening and request.prompt.documents:
-            reason = _too_long(len(ids), request.max_tokens, self.max_length)
             return failed(
                 request, f"{reason}; the chat template rewrites it, so its documents can't be cut", over_length=True
             )
+        if not request.prompt.documents and request.prompt.cut == "documents":
+            return failed(request, f"{reason}; there are no documents to cut", over_length=True)
         first = self._tokens(parts.opening, first=True) + self._tokens(parts.before, literal=literal)
         middle = self._tokens(parts.documents, literal=literal)
         last = self._tokens(parts.after, literal=literal) + self._tokens(parts.closing)
         left = room - len(first) - len(last)
         if left < 1:
-            reason = (
-                f"question and answer budget take {len(first) + len(last) + request.max_tokens} tokens, "
-                f"more than the model's {self.max_length}"
-            )
-            return failed(request, reason, over_length=True)
+            return failed(request, f"{reason}, nor would it without its documents", over_length=True)
         if left >= len(middle):  # parts can be fewer tokens than the whole that they make
             return Encoded(request, first + middle + last, 0, opened_thinking)
         kept = middle[: (left + 1) // 2] + (middle[-(left // 2) :] if left > 1 else [])
@@ -185,15 +198,16 @@ class PromptEncoder:
         """Return the prompt with the chat template applied, in parts."""
         prompt = request.prompt
         if not self.tokenizer.chat_template:
-            return Rendered("", prompt.before, prompt.documents, prompt.after, "")
+            opening = prompt.text.removesuffix(prompt.message)  # of a conversation, the turns before the message
+            return Rendered(opening, prompt.before, prompt.documents, prompt.after, "")
         thinking = self._settings.thinking
         flags = {} if thinking == "auto" else {"enable_thinking": thinking == "on"}
         rendered: str = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt.text}], tokenize=False, add_generation_prompt=True, **flags
+            prompt.messages, tokenize=False, add_generation_prompt=True, **flags
         )
         # A template may trim its content; what lies between the ends stays as it is.
-        content = prompt.text.strip()
-        start = rendered.find(content)
+        content = prompt.message.strip()
+        start = rendered.rfind(content) if prompt.history else rendered.find(content)
         if start < 0:
             return Rendered(rendered, "", "", "", "")
         head, tail = prompt.before.lstrip(), prompt.after.rstrip()
@@ -233,7 +247,3 @@ def failed(
         )
         for repeat in range(request.repeat, request.repeat + request.n)
     ]
-
-
-def _too_long(tokens: int, max_tokens: int, max_length: int) -> str:
-    return f"the prompt's {tokens} tokens and an answer of {max_tokens} do not fit the model's {max_length}"

@@ -143,6 +143,7 @@ def _open(run: ResolvedRun, golds: dict[str, str], on_progress: OnProgress) -> E
         thinking=settings.thinking,
         thinking_budget=settings.thinking_budget,
         max_model_len=settings.max_model_len,
+        max_prompt_tokens=settings.max_prompt_tokens,
         context_policy=settings.context_policy,
         rope_scaling=settings.rope_scaling,
         tokenizer=settings.tokenizer,
@@ -202,5 +203,7 @@ def _open_cache(run: ResolvedRun, engine: Engine, *, given: bool) -> ResponseCac
         )
     keys = ("thinking", "thinking_budget", "temperature", "top_p", "max_model_len", "context_policy", "rope_scaling")
     identity = {key: run.identity[key] for key in (*keys, "engine", "engine_args", "model", "checkpoint")}
+    if run.settings.max_prompt_tokens is not None:
+        identity["max_prompt_tokens"] = run.settings.max_prompt_tokens
     described = {key: value for key, value in engine.describe().items() if key not in _CHANGES_NO_ANSWER}
     return ResponseCache(Path(run.settings.cache), identity | {"described": described})

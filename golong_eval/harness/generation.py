@@ -143,7 +143,8 @@ def generate_answers(
     on_progress(Progress("generate", wanted - sum(item.n for item in work), wanted))
     if not work:
         return counts
-    if run.settings.context_policy == "refuse" and engine.max_length is not None:
+    bounded = engine.max_length is not None or run.settings.max_prompt_tokens is not None
+    if run.settings.context_policy == "refuse" and bounded:
         _refuse_what_does_not_fit(run, engine, work, stage)
     spending = _Spending(run.settings, [*stored.values(), *(stage.firsts or {}).values()])
     started = time.monotonic()

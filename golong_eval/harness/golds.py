@@ -35,7 +35,7 @@ def check_golds(samples: Iterable[Sample], specs: Mapping[str, Task]) -> None:
 def gold_answer(sample: Sample, spec: Task) -> str:
     """Return a sample's gold as a model would answer it."""
     if isinstance(spec, Benchmark) and isinstance(sample.gold, RowGold):
-        return spec.gold_answer(spec.row_of(sample.gold))
+        return spec.gold_answer(spec.row_of(sample.gold)) or ""
     return render_gold(sample.gold, spec.metric)
 
 

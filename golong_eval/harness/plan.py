@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -176,8 +177,13 @@ def plan_run(
     prompt_tokens = sum(tokens for tokens, _ in requests)
     answer_tokens = sum(task.repeats * len(task.tokens) * task.answer_tokens for task in tasks.values())
     sent = sum(task.repeats * sum(task.tokens) for task in tasks.values())
-    whole = [tokens + TEMPLATE_TOKENS + budget for tokens, budget in requests]
-    length = _length(run, limit, whole)
+    most = settings.max_prompt_tokens or sys.maxsize
+    too_long = sum(tokens + TEMPLATE_TOKENS > most for tokens, _ in requests)
+    if settings.context_policy == "truncate":
+        whole = [min(tokens + TEMPLATE_TOKENS, most) + budget for tokens, budget in requests]
+    else:
+        whole = [tokens + TEMPLATE_TOKENS + budget for tokens, budget in requests if tokens + TEMPLATE_TOKENS <= most]
+    length = _length(run, limit, whole, too_long)
     passed = prompt_tokens if run.engine in SHARES_PROMPTS else sent
     computed = prefixes.tokens if run.engine in CACHES_PREFIXES else passed
     shape, shape_note = _shape(run, assumed)
@@ -269,13 +275,13 @@ def _task_plan(task: _Task) -> TaskPlan:
     )
 
 
-def _length(run: ResolvedRun, limit: int | None, whole: Sequence[int]) -> LengthPlan:
+def _length(run: ResolvedRun, limit: int | None, whole: Sequence[int], too_long: int) -> LengthPlan:
     config, scaling = read_config(run.model), run.settings.rope_scaling
     overrides = scaling.overrides(config) if scaling is not None and config is not None else None
     return LengthPlan(
         limit=limit,
-        longest=max(whole),
-        too_long=0 if limit is None else sum(tokens > limit for tokens in whole),
+        longest=max(whole, default=0),
+        too_long=too_long + (0 if limit is None else sum(tokens > limit for tokens in whole)),
         policy=run.settings.context_policy,
         overrides=overrides,
         serve=None if overrides is None or limit is None else serve_command(run.model, overrides, limit),
@@ -328,12 +334,16 @@ def _cost(settings: RunSettings, prompt_tokens: int, answer_tokens: int) -> floa
 def _obstacles(length: LengthPlan, gpus: GpuFit | None) -> Iterator[str]:
     if length.too_long and length.policy == "refuse":
         yield (
-            f"{_do_not(length.too_long, 'prompt')} fit the model's {length.limit:,} positions with their answers, so "
+            f"{_do_not(length.too_long, 'prompt')} fit {_bounds(length)} with their answers, so "
             "the run would refuse to start: use --context-policy truncate or skip, --rope-factor, or a longer model"
         )
     if gpus is not None and gpus.degree is None:
         what = _do_not(gpus.too_big, "request") if gpus.free_bytes > 0 else "the weights do not"
         yield f"{what} fit on {gpus.at} x {gpus.gpu.name}: use larger GPUs, --kv-dtype fp8 or a smaller --length"
+
+
+def _bounds(length: LengthPlan) -> str:
+    return "--max-prompt-tokens" if length.limit is None else f"the model's {length.limit:,} positions"
 
 
 def _do_not(count: int, noun: str) -> str:

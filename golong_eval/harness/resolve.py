@@ -104,11 +104,16 @@ class ResolvedRun:
         Raises:
             ModelError: They don't; says which length does.
         """
+        most, longest = self.settings.max_prompt_tokens, self.settings.lengths[-1] if self.sources.built else 0
+        if self.settings.context_policy == "refuse" and most is not None and longest > most - TEMPLATE_TOKENS:
+            raise ModelError(
+                f"prompts of {longest:,} tokens are built, and --max-prompt-tokens is {most:,}",
+                f"use --length {most - TEMPLATE_TOKENS}, or leave --max-prompt-tokens out",
+            )
         if not self.sources.built or max_length is None or self.settings.context_policy != "refuse":
             return
         budget = max(self.budget(self.specs[task], thinks=thinks) for task in self.sources.built)
         room = max_length - budget - TEMPLATE_TOKENS
-        longest = self.settings.lengths[-1]
         if longest > room:
             raise ModelError(
                 f"prompts of {longest:,} tokens and answers of {budget} do not fit the model's "

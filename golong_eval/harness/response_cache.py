@@ -61,13 +61,15 @@ class ResponseCache:
         """Return the key of an answer.
 
         Args:
-            prompt: The prompt; where its documents begin and end decides how it is cut.
+            prompt: The prompt; where its documents begin and end, or what else is cut, decides how it is cut.
             prompt_hash: Hash of its text.
             max_tokens: The budget.
             seed: Seed of this repeat.
             repeat: Its number.
         """
-        parts = (prompt_hash, len(prompt.before), len(prompt.documents), max_tokens, seed, repeat)
+        parts: tuple[object, ...] = (prompt_hash, len(prompt.before), len(prompt.documents), max_tokens, seed, repeat)
+        if prompt.history or prompt.cut != "documents":
+            parts += (len(prompt.history), prompt.cut)
         return hashlib.sha256(f"{self._identity}\x00{parts}".encode("utf-8", "surrogatepass")).digest()
 
     def get(self, key: bytes, sample_id: str, repeat: int) -> Generation | None:

@@ -75,6 +75,8 @@ class RunSettings(Frozen):
     """What to do with prompts that do not fit the model."""
     max_model_len: int | None = Field(default=None, ge=1)
     """Tokens of prompt and answer together; None is what the checkpoint or the server says."""
+    max_prompt_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens of a prompt, however long the model is; `context_policy` says what to do with a longer one."""
     rope_scaling: RopeScaling | None = None
     engine: str = "auto"
     engine_args: dict[str, JsonValue] = Field(default_factory=dict)
@@ -137,7 +139,7 @@ class RunSettings(Frozen):
             return ",".join(str(part) for part in value)
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
-    @field_validator("max_model_len", mode="before")
+    @field_validator("max_model_len", "max_prompt_tokens", mode="before")
     @classmethod
     def _length_as_number(cls, value: object) -> object:
         """Take ``"128k"`` for 131072."""

@@ -79,12 +79,23 @@ class Endpoint:
         Raises:
             JudgeError: The server stays away, or refuses.
         """
+        replies = self.post_each(path, bodies, stop=True)
+        return [reply for reply in replies if isinstance(reply, bytes)]
+
+    def post_each(self, path: str, bodies: Sequence[dict[str, Any]], *, stop: bool = False) -> list[bytes | JudgeError]:
+        """Post JSON bodies to a path, and return the body of each reply, or why there is none, in the same order.
+
+        Args:
+            path: The path.
+            bodies: What to post.
+            stop: Raise the first failure instead, and leave the rest.
+        """
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self._run(path, bodies)
+            return self._run(path, bodies, stop)
         with ThreadPoolExecutor(1) as pool:  # this thread's loop can't run a second one
-            return pool.submit(self._run, path, bodies).result()
+            return pool.submit(self._run, path, bodies, stop).result()
 
     def said(self, content: bytes) -> str:
         """Return the start of what a server said, on one line and without the key."""
@@ -96,17 +107,26 @@ class Endpoint:
             raise JudgeError(f"the key in {self.api_key_env} has a line break in it", f"export {self.api_key_env}=...")
         return key
 
-    def _run(self, path: str, bodies: Sequence[dict[str, Any]]) -> list[bytes]:
+    def _run(self, path: str, bodies: Sequence[dict[str, Any]], stop: bool) -> list[bytes | JudgeError]:
         # Unlike asyncio.run, a runner with a factory leaves the thread's current loop as it is.
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            return runner.run(self._post_all(self.url(path), bodies))
+            return runner.run(self._post_all(self.url(path), bodies, stop))
 
-    async def _post_all(self, url: str, bodies: Sequence[dict[str, Any]]) -> list[bytes]:
+    async def _post_all(self, url: str, bodies: Sequence[dict[str, Any]], stop: bool) -> list[bytes | JudgeError]:
         gate = asyncio.Semaphore(self.concurrency)
         async with open_session(self._key()) as session:
+
+            async def post(body: dict[str, Any]) -> bytes | JudgeError:
+                try:
+                    return await self._post(session, gate, url, body)
+                except JudgeError as error:
+                    if stop:
+                        raise
+                    return error
+
             try:
                 async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(self._post(session, gate, url, body)) for body in bodies]
+                    tasks = [group.create_task(post(body)) for body in bodies]
             except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None
         return [task.result() for task in tasks]

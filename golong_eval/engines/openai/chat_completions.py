@@ -118,7 +118,7 @@ class ChatFormat:
         budget = COMPLETION_FIELD if COMPLETION_FIELD in changes else "max_tokens"
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": "user", "content": request.prompt.text}],
+            "messages": request.prompt.messages,
             "temperature": settings.temperature,
             "top_p": settings.top_p,
             budget: request.max_tokens,

@@ -128,7 +128,13 @@ class OpenAIEngine:
         served = ask_servers(urls, model, read_key(settings.api_key_env), settings.api_key_env)
         lengths = [length for length in (settings.max_model_len, *(one.max_length for one in served)) if length]
         max_length = min(lengths, default=None)
-        if settings.context_policy == "truncate" and (settings.tokenizer is None or max_length is None):
+        bounded = max_length is not None or settings.max_prompt_tokens is not None
+        if settings.max_prompt_tokens is not None and settings.tokenizer is None:
+            raise ConfigError(
+                "--max-prompt-tokens needs --tokenizer with the openai engine: tokens are counted here",
+                "give --tokenizer as the folder of a checkpoint or as a hub name",
+            )
+        if settings.context_policy == "truncate" and (settings.tokenizer is None or not bounded):
             missing = "--tokenizer" if settings.tokenizer is None else "--max-model-len"
             reason = "tokens are counted here" if settings.tokenizer is None else "no server states a length"
             raise ConfigError(
@@ -293,6 +299,8 @@ def _cut(encoder: PromptEncoder, request: GenerationRequest) -> Job | list[Gener
     encoded = encoder.encode(request)
     if isinstance(encoded, list):
         return encoded
+    if request.prompt.cut != "documents":
+        request = request.model_copy(update={"prompt": request.prompt.as_cut()})
     documents = request.prompt.documents
     tokens = _Tokens(encoder.tokenizer, documents)
     fits = tokens.count - encoded.cut_tokens

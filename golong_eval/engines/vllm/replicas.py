@@ -63,7 +63,8 @@ class _Job:
     def characters(self) -> int:
         """Those of its prompt."""
         prompt = self.request.prompt
-        return len(prompt.before) + len(prompt.documents) + len(prompt.after)
+        earlier = sum(len(turn.content) for turn in prompt.history)
+        return earlier + len(prompt.before) + len(prompt.documents) + len(prompt.after)
 
 
 @dataclass(eq=False)

@@ -12,12 +12,17 @@ def without_surrogates(request: GenerationRequest) -> GenerationRequest:
 
     JSON and text layers of PDFs can hold them; neither UTF-8 nor a tokenizer takes them.
     """
-    parts = request.prompt.model_dump()
-    clean = {
-        name: text.encode("utf-8", "replace").decode()
-        for name, text in parts.items()
-        if isinstance(text, str) and not text.isascii()
-    }
-    if all(parts[name] == text for name, text in clean.items()):
+    prompt = request.prompt
+    if all(map(_is_clean, (prompt.message, *(turn.content for turn in prompt.history)))):
         return request
-    return request.model_copy(update={"prompt": request.prompt.model_copy(update=clean)})
+    clean = {name: _cleaned(getattr(prompt, name)) for name in ("before", "documents", "after")}
+    turns = tuple(turn.model_copy(update={"content": _cleaned(turn.content)}) for turn in prompt.history)
+    return request.model_copy(update={"prompt": prompt.model_copy(update={**clean, "history": turns})})
+
+
+def _is_clean(text: str) -> bool:
+    return text.isascii() or _cleaned(text) == text
+
+
+def _cleaned(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from golong_eval.harness import Results, StoredRun
+from golong_eval.reports.benchmark_tables import benchmarks_table, groups_tables, suite_table
 from golong_eval.reports.export.files import write_lines
 from golong_eval.reports.markdown_text import escaped
-from golong_eval.reports.benchmark_tables import benchmarks_table, groups_tables, suite_table
 from golong_eval.reports.notes import results_notes
 from golong_eval.reports.results_tables import ResultTable, failures_table, repeats_table, slice_tables, tasks_table
 from golong_eval.reports.results_text import effective_length_lines, title_of

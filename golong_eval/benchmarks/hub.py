@@ -1,0 +1,198 @@
+"""Fetch the files of a data set from the Hugging Face hub, at a commit that is noted beside them."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from golong_eval._optional import require
+from golong_eval.benchmarks.base import DataSource
+from golong_eval.errors import ConfigError, DataError, GolongError, StorageError
+from golong_eval.schema import Frozen
+
+__all__ = ["HubFiles", "Manifest", "describe", "fetch", "manifest_of"]
+
+_MANIFEST = "golong-data.json"
+_SECONDS = 10  # for one request that asks about a data set
+
+
+class Manifest(Frozen):
+    """What was fetched: ``golong-data.json`` in the folder of a data set."""
+
+    repo: str
+    revision: str
+    """As it was asked for."""
+    commit: str
+    fetched: str
+    """UTC, ISO 8601."""
+    files: dict[str, str]
+    """SHA-256 by path below the folder."""
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """The files of a data set at a commit.
+
+    Attributes:
+        repo: The data set.
+        commit: The commit that a branch or tag stands at.
+        files: Size in bytes by path.
+    """
+
+    repo: str
+    commit: str
+    files: dict[str, int]
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files."""
+        return sum(self.files.values())
+
+
+def manifest_of(folder: Path) -> Manifest | None:
+    """Return what a folder's note says; None where it has none, or a damaged one.
+
+    Args:
+        folder: The folder of a data set.
+    """
+    try:
+        return Manifest.model_validate_json((folder / _MANIFEST).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def describe(source: DataSource, revision: str | None = None) -> HubFiles:
+    """Ask the hub which files a data set has, and how large they are.
+
+    Args:
+        source: The data set.
+        revision: Commit, branch or tag; None is that of the source.
+
+    Raises:
+        ConfigError: There is no network, no such data set or revision, none of its files, or it is gated.
+        MissingExtraError: huggingface_hub is not installed.
+    """
+    hub = require("huggingface_hub", "hub", "downloading data")
+    assert source.hub is not None
+    asked = revision or source.revision
+    try:
+        info: Any = hub.HfApi().dataset_info(source.hub, revision=asked, files_metadata=True, timeout=_SECONDS)
+    except Exception as error:
+        raise _told(source, asked, error) from error
+    sizes = {one.rfilename: one.size or 0 for one in info.siblings}
+    files = {name: size for name, size in sizes.items() if _matches(name, source.files)}
+    if not files:
+        there = ", ".join(sorted(sizes)[:10])
+        raise ConfigError(
+            f"{source.hub} at {asked} has no {', '.join(source.files)}; it has {there}",
+            "give another --revision, or download its files yourself and name them with --data",
+        )
+    return HubFiles(source.hub, str(info.sha), files)
+
+
+def fetch(
+    source: DataSource,
+    folder: Path,
+    *,
+    revision: str | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Manifest:
+    """Download the files of a data set into a folder, and note there what they are.
+
+    Files that are there already and whole are kept, so a download that was cut off goes on.
+
+    Args:
+        source: The data set.
+        folder: Where its files go.
+        revision: Commit, branch or tag; None is that of the source.
+        overwrite: Replace files of another commit.
+        on_progress: Told of each file.
+
+    Raises:
+        ConfigError: As `describe`; or the folder holds another commit.
+        DataError: A file is not what is known of it by its hash.
+        StorageError: A file can't be written.
+    """
+    hub = require("huggingface_hub", "hub", "downloading data")
+    found = describe(source, revision)
+    noted = manifest_of(folder)
+    if noted is not None and (noted.repo, noted.commit) != (found.repo, found.commit) and not overwrite:
+        raise ConfigError(
+            f"{folder} holds {noted.repo} at {noted.commit[:12]}, and this is {found.repo} at {found.commit[:12]}",
+            "give another --to, or --overwrite",
+        )
+    hashes: dict[str, str] = {}
+    for place, (name, size) in enumerate(found.files.items(), 1):
+        on_progress(f"{name} ({place} of {len(found.files)}, {size / 1e6:,.0f} MB)")
+        try:
+            file = Path(
+                hub.hf_hub_download(
+                    found.repo,
+                    name,
+                    repo_type="dataset",
+                    revision=found.commit,
+                    local_dir=folder,
+                    etag_timeout=_SECONDS,
+                )
+            )
+            with file.open("rb") as content:
+                hashes[name] = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            if error.errno is not None:  # the disk's, not the network's
+                raise StorageError(f"cannot write {folder / name} ({error.strerror})", "free some space") from error
+            raise _told(source, found.commit, error) from error
+        except Exception as error:
+            raise _told(source, found.commit, error) from error
+        known = source.sha256.get(Path(name).name)
+        if known is not None and known != hashes[name]:
+            raise DataError(
+                f"its hash is {hashes[name][:16]}..., and {known[:16]}... is known of it",
+                "it is another revision of the data, whose scores may not compare, or was damaged on its way",
+                file=file,
+            )
+    manifest = Manifest(
+        repo=found.repo,
+        revision=revision or source.revision,
+        commit=found.commit,
+        fetched=datetime.now(UTC).isoformat(timespec="seconds"),
+        files=hashes,
+    )
+    try:
+        (folder / _MANIFEST).write_text(json.dumps(manifest.model_dump(), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {folder / _MANIFEST} ({error.strerror})", "free some space") from error
+    return manifest
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) and name.count("/") == pattern.count("/") for pattern in patterns)
+
+
+def _told(source: DataSource, revision: str, error: Exception) -> GolongError:
+    """Return the error for a user, by what the hub said."""
+    from huggingface_hub import errors
+
+    page = f"https://huggingface.co/datasets/{source.hub}"
+    own = "or download its files elsewhere, and name them with --data"
+    if isinstance(error, GolongError):
+        return error
+    if isinstance(error, errors.GatedRepoError):
+        return ConfigError(f"{source.hub} is gated", f"accept its terms at {page}, then: hf auth login; {own}")
+    if isinstance(error, errors.RevisionNotFoundError):
+        return ConfigError(f"{source.hub} has no revision {revision!r}", f"see {page}/commits/main")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return ConfigError(f"the hub has no public data set {source.hub}", f"see {page}; {own}")
+    if isinstance(error, errors.EntryNotFoundError):
+        return ConfigError(f"a file of {source.hub} is gone", f"see {page}/tree/{revision}; {own}")
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    said = f"HTTP {status}" if status is not None else type(error).__name__
+    return ConfigError(f"the hub does not answer for {source.hub} ({said})", f"check the network; {own}")

@@ -1,0 +1,28 @@
+"""How far judges agree, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from golong_eval.judges.agreement import Agreement
+from golong_eval.reports.numbers import NONE, score
+from golong_eval.reports.table import table
+from golong_eval.reports.terminal import shown_line
+
+__all__ = ["agreement_text"]
+
+
+def agreement_text(found: Sequence[Agreement]) -> str:
+    """Return a table: who, over how many questions, share of equal labels, kappa and alpha."""
+    rows = [
+        (
+            " / ".join(map(shown_line, one.raters)),
+            str(one.n),
+            NONE if one.share is None else f"{100 * one.share:.1f} %",
+            score(one.kappa),
+            score(one.alpha),
+        )
+        for one in found
+    ]
+    header = ("raters", "questions", "agree", "Cohen's kappa", "Krippendorff's alpha")
+    return "\n".join(["", *table(header, rows, right=range(1, 5))])
