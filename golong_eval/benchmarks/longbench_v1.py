@@ -21,8 +21,9 @@ from pydantic import Field
 from golong_eval.benchmarks.base import Answer, Benchmark, DataSource, Need, Row, Said, document
 from golong_eval.benchmarks.qa_text import first_line, token_f1
 from golong_eval.errors import DataError, nearest
-from golong_eval.rewards.outcome import Outcome
-from golong_eval.schema import Language, Prompt, Sample, Variant
+from golong_eval.rewards.outcome import Ask, Outcome
+from golong_eval.rewards.registry import scorer_class
+from golong_eval.schema import Language, Prompt, ReferencesGold, Sample, Variant
 from golong_eval.tasks import ContextMode
 
 __all__ = ["LongBenchV1", "LongBenchV1Row", "bare_answer"]
@@ -54,6 +55,9 @@ _PROMPTS: dict[str, tuple[str, str]] = {
     ),
     "code": ("Complete the code below.\n", "{input}Next line of code:\n"),
 }
+_LEAD = re.compile(
+    r"(?:the )?(?:final )?answer(?:\s+is\b|\s*[:：])\s*[:：]?\s*|(?:答案|回答)(?:是|\s*[:：])\s*", re.IGNORECASE
+)
 _FIRST_LINE = frozenset({"trec", "triviaqa", "samsum", "lsht"})
 _LONGEST = 50_000  # characters of an answer; budgets end at 512 tokens
 
@@ -79,7 +83,8 @@ def bare_answer(text: str) -> str:
     """
     lines = [line for line in text.strip().splitlines() if not line.strip().startswith("```")]
     plain = re.sub(r"[*`]", "", "\n".join(lines)).strip()
-    return re.sub(r"^(?:the answer is|answer|final answer|答案|回答)\s*[:：]?\s*", "", plain, flags=re.IGNORECASE)
+    lead = _LEAD.match(plain)
+    return plain if lead is None else plain[lead.end() :]
 
 
 def _f1(language: Language) -> Callable[[str, LongBenchV1Row], float]:
@@ -134,16 +139,17 @@ def _code(said: str, row: LongBenchV1Row) -> float:
 
 _Rule = Callable[[str, LongBenchV1Row], float]
 _EN, _ZH = _f1("en"), _f1("zh")
+_SUMMARIES = (_rouge("en"), _rouge("zh"))
 SETS: Mapping[str, tuple[str, _Rule]] = {
     **dict.fromkeys(("narrativeqa", "qasper", "multifieldqa_en", "hotpotqa", "2wikimqa", "musique"), ("qa", _EN)),
     "multifieldqa_zh": ("qa_zh", _ZH),
-    "dureader": ("qa_zh", _rouge("zh")),
-    **dict.fromkeys(("gov_report", "qmsum", "multi_news"), ("summary", _rouge("en"))),
-    "vcsum": ("summary_zh", _rouge("zh")),
+    "dureader": ("qa_zh", _SUMMARIES[1]),
+    **dict.fromkeys(("gov_report", "qmsum", "multi_news"), ("summary", _SUMMARIES[0])),
+    "vcsum": ("summary_zh", _SUMMARIES[1]),
     "trec": ("examples", _classification),
     "lsht": ("examples", _classification),
     "triviaqa": ("examples", _EN),
-    "samsum": ("examples", _rouge("en")),
+    "samsum": ("examples", _SUMMARIES[0]),
     "passage_count": ("count", _count),
     "passage_retrieval_en": ("retrieval", _retrieval),
     "passage_retrieval_zh": ("retrieval_zh", _retrieval),
@@ -168,11 +174,14 @@ class LongBenchV1(Benchmark[LongBenchV1Row]):
     lengths = "1k-18k words"
     languages: ClassVar[tuple[Language, ...]] = ("en", "zh")
     needs: ClassVar[tuple[Need, ...]] = ("chinese",)
-    flaws = "the published rules read thinking, emphasis and a leading 'Answer:' as words of the answer"
+    flaws = (
+        "the published rules read thinking, emphasis and a leading 'Answer:' as words of the answer, and count the "
+        "distinct words of summaries"
+    )
     macro = "dataset"
     templates: ClassVar[tuple[str, ...]] = tuple(text for pair in _PROMPTS.values() for text in pair)
     apart = ("context",)
-    scored_by: ClassVar[tuple[str, ...]] = ("answers", "dataset", "all_classes")
+    scored_by: ClassVar[tuple[str, ...]] = ("answers", "dataset", "all_classes", "language")
 
     def prepare(self, fields: Mapping[str, Any], file: Path) -> Mapping[str, Any] | None:
         """Return the columns; a file of LongBench-E is named SET_e."""
@@ -221,6 +230,10 @@ class LongBenchV1(Benchmark[LongBenchV1Row]):
         [0.8, 1.0]
         """
         _, rule = SETS[row.dataset]
+        if variant == "strict" and rule in _SUMMARIES:
+            scorer = scorer_class("rouge_l", "strict")(ReferencesGold(texts=row.answers))
+            outcome: Outcome = scorer(answer.final[:_LONGEST], Ask(language=row.language))
+            return outcome
         said = answer.text if variant == "official" else bare_answer(answer.final)
         if row.dataset in _FIRST_LINE:
             said = first_line(said)

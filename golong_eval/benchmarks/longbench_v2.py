@@ -59,8 +59,8 @@ class LongBenchV2Row(Row):
 class LongBenchV2(Benchmark[LongBenchV2Row]):
     """One call.
 
-    The published rule takes the first statement of the form; ``strict`` what the reward `accuracy` reads: the last choice
-    that is stated outside of the thinking, in whatever words, not negated, and alone.
+    The published rule takes the first statement of the form; ``strict`` what the reward `accuracy` reads: the last
+    choice that is stated outside of the thinking, in whatever words, not negated, and alone.
     """
 
     id = "longbench_v2"

@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
-from golong_eval.benchmarks.registry import BENCHMARKS
 from golong_eval.errors import UnknownNameError
 from golong_eval.schema import Frozen
 
@@ -36,8 +35,10 @@ class Suite(Frozen):
     context_tokens: int | None = None
     """Tokens of prompt and answer that the suite is about; a checkpoint here that was made for fewer gets YaRN."""
     columns: tuple[Column, ...] = ()
-    """The headline; their unweighted mean is the suite's average. Empty: a column a task."""
+    """The headline; their unweighted mean is the suite's average. Empty: there is no published table."""
     source: str = ""
+    optional: bool = False
+    """Whether benchmarks are left out, and named, whose package is not installed."""
 
     def fill(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return settings completed by the suite's: what is given stays."""
@@ -52,6 +53,23 @@ class Suite(Frozen):
 _PUBLISHED: dict[str, JsonValue] = {"temperature": 0.7, "top_p": 0.95, "context_policy": "truncate"}
 _GOLONG = "GoLongRL (arXiv 2605.19577), evaluation suite"
 _GENERAL = ("mmlu_pro", "gpqa_diamond", "aime24", "aime25", "gsm8k", "ifeval")
+
+
+_SMOKE = (
+    "longbench_pro",
+    "mrcr",
+    "corpusqa_128k",
+    "frames",
+    "docmath",
+    "longbench_v1",
+    "longbench_v1_qa",
+    "longbench_v2",
+    "longbench_v2_cot",
+    "longmemeval_s",
+    "ruler",
+    "babilong",
+    *_GENERAL,
+)
 
 
 def _columns(*tasks: str) -> tuple[Column, ...]:
@@ -87,6 +105,7 @@ SUITES: dict[str, Suite] = {
             about="LongBench Pro as its leaderboard runs models of 128K: three answers to each question",
             tasks=("longbench_pro",),
             settings=_PUBLISHED | {"top_p": 1.0, "max_prompt_tokens": 120_000, "max_tokens": 8_192, "repeats": 3},
+            columns=_columns("longbench_pro"),
             source="LongBench Pro (arXiv 2601.02872)",
         ),
         Suite(
@@ -113,15 +132,16 @@ SUITES: dict[str, Suite] = {
         Suite(
             id="smoke",
             about="a few rows of everything that golong-eval ships: shows that all works, measures nothing",
-            tasks=tuple(BENCHMARKS),
+            tasks=_SMOKE,
             settings={
-                "data": [f"{name}=shipped" for name in BENCHMARKS],
+                "data": [f"{name}=shipped" for name in _SMOKE],
                 "length": "1k",
                 "limit": 3,
                 "max_tokens": 32,
                 "context_policy": "truncate",
                 "judge": {"models": ["none"]},
             },
+            optional=True,
         ),
     )
 }

@@ -19,7 +19,8 @@ def report(
         bool, typer.Option(help="Write report.html, or report.VARIANT.html, into the run's folder.")
     ] = True,
     export: Annotated[
-        list[str] | None, typer.Option(help="Also write markdown, csv or lm-eval; with commas, or repeated.")
+        list[str] | None,
+        typer.Option(help="Also write markdown, csv, lm-eval or longbench-pro; with commas, or repeated."),
     ] = None,
     out: Annotated[
         Path | None,

@@ -112,6 +112,8 @@ class Published(_Finite):
     mean: float | None
     low: float | None
     high: float | None
+    scored: int
+    """Answers with a score by this rule, which may need a judge where the strict one does not."""
     headline: Headline | None = None
     groups: tuple[Group, ...] = ()
     flaws: str
@@ -125,6 +127,7 @@ class Published(_Finite):
             mean=row.mean,
             low=row.low,
             high=row.high,
+            scored=row.scored,
             headline=row.headline,
             groups=row.groups,
             flaws=flaws,
@@ -312,8 +315,12 @@ class Results(_Finite):
 
     @property
     def to_ask_again(self) -> int:
-        """Answers without a score that another try may give one; prompts too long for the model are none."""
-        return sum(failure.count for failure in self.failed if failure.status != "over_length")
+        """Answers without a score that another try may give one.
+
+        Prompts too long for the model are none, nor is what no judge was asked about because none was wanted.
+        """
+        lasting = {"over_length"} if self.judge is not None else {"over_length", "judge_error"}
+        return sum(failure.count for failure in self.failed if failure.status not in lasting)
 
     def __getitem__(self, task: str) -> TaskResult:
         """Return the result of a task.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from golong_eval.benchmarks import BENCHMARKS, Located, benchmark_named, locate, samples_of
+from golong_eval.benchmarks.suites import suite_named
 from golong_eval.errors import ConfigError, DataError, UnknownNameError
 from golong_eval.harness.settings import RunSettings
 from golong_eval.harness.task_book import is_benchmark
@@ -16,6 +18,8 @@ from golong_eval.schema import Sample
 from golong_eval.tasks import BUILDERS, Catalogue, build_samples, load_tokenizer, read_samples
 
 __all__ = ["Sources", "resolve_sources"]
+
+_PACKAGES = {"lm_eval": ("lm_eval", "lm-eval"), "chinese": ("jieba", "zh")}
 
 PER_TASK = 20
 """Samples of each built task where the user names no limit."""
@@ -116,7 +120,10 @@ def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
         if name == "all":
             sources.built += [task for task in BUILDERS if task not in sources.built]
         elif is_benchmark(name):
-            if all(located.benchmark.id != name for located in sources.benchmarks):
+            lacking = _lacking(name) if settings.suite is not None and suite_named(settings.suite).optional else None
+            if lacking is not None:
+                sources.dropped[name] = f"left out: {lacking}"
+            elif all(located.benchmark.id != name for located in sources.benchmarks):
                 sources.benchmarks.append(locate(benchmark_named(name), settings.data))
         elif name.endswith(".jsonl") or Path(name).is_file():
             if not Path(name).is_file():
@@ -138,6 +145,15 @@ def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
             f"leave it out, or name tasks such as {', '.join(list(BUILDERS)[:3])}",
         )
     return sources
+
+
+def _lacking(benchmark: str) -> str | None:
+    """Return which package a benchmark lacks; None where it lacks none."""
+    for need in benchmark_named(benchmark).needs:
+        package, extra = _PACKAGES.get(need, ("", ""))
+        if package and importlib.util.find_spec(package) is None:
+            return f"{package} is not installed (pip install 'golong-eval[{extra}]')"
+    return None
 
 
 def _from_file(file: Path, settings: RunSettings, catalogue: Catalogue) -> Iterator[Sample]:

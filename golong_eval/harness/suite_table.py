@@ -11,17 +11,16 @@ __all__ = ["suite_line"]
 
 
 def suite_line(suite: str | None, rows: Sequence[TaskResult]) -> SuiteLine | None:
-    """Return the line of a suite; None for a run that was of none.
+    """Return the line of a suite; None for a run that was of none, or of one without a published table.
 
     Args:
         suite: Id of the suite.
         rows: The results by task.
     """
-    if suite not in SUITES:
+    if suite not in SUITES or not SUITES[suite].columns:
         return None
     by_task = {row.task: row for row in rows}
-    columns = SUITES[suite].columns or tuple(Column(name=row.task, task=row.task) for row in rows)
-    cells = tuple(_cell(column, by_task.get(column.task)) for column in columns)
+    cells = tuple(_cell(column, by_task.get(column.task)) for column in SUITES[suite].columns)
     return SuiteLine(
         suite=suite,
         cells=cells,
@@ -40,8 +39,10 @@ def _cell(column: Column, row: TaskResult | None) -> SuiteCell:
         count = sum(group.score.n for group in groups)
         return SuiteCell(name=column.name, score=_weighted(groups), published=_weighted(published), n=count)
     score = row.mean if row.headline is None else row.headline.score.mean
+    if not row.scored:
+        score = None
     published_mean = None
-    if row.published is not None:
+    if row.published is not None and row.published.scored:
         headline = row.published.headline
         published_mean = row.published.mean if headline is None else headline.score.mean
     return SuiteCell(name=column.name, score=score, published=published_mean, n=row.n)

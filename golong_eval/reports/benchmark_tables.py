@@ -22,8 +22,11 @@ def benchmarks_table(results: Results) -> ResultTable | None:
     cells = []
     for row in rows:
         assert row.published is not None
-        own = _headline(row.mean, row.low, row.high, row.headline)
-        other = _headline(row.published.mean, row.published.low, row.published.high, row.published.headline)
+        published = row.published
+        own = _headline(row.mean, row.low, row.high, row.headline) if row.scored else [NONE, NONE]
+        other = _headline(published.mean, published.low, published.high, published.headline)
+        if not published.scored:
+            other = [NONE, NONE]
         what = f"{row.n} answers" if row.headline is None else shown_line(row.headline.of)
         cells.append([row.task, *own, *other, what])
     header = ["benchmark", "strict", "95 % interval", "as published", "95 % interval", "mean of"]
@@ -43,9 +46,17 @@ def benchmark_notes(results: Results) -> list[str]:
         if row.published is not None and row.published.flaws:
             flaws.setdefault(row.published.flaws, []).append(row.task)
     notes = [f"{', '.join(tasks)}: {what}" for what, tasks in flaws.items()]
+    for row in results.tasks:
+        if row.published is not None and row.published.scored < row.scored:
+            without = row.n - row.published.scored
+            notes.append(
+                f"{row.task}: {without} of {row.n} answers have no score by the published rule, which asks a judge"
+                + (": they count as 0" if row.published.scored else "")
+            )
     shipped = [row.task for row in results.tasks if row.shipped_rows]
     if shipped:
-        notes.append(f"{', '.join(shipped)}: a few rows that golong-eval ships: they measure nothing")
+        named = "all tasks" if len(shipped) == len(results.tasks) > 3 else ", ".join(shipped)
+        notes.append(f"{named}: a few rows that golong-eval ships: they measure nothing")
     judge = results.judge
     if judge is not None:
         errors = f", {judge.errors} without a verdict" if judge.errors else ""

@@ -157,4 +157,6 @@ def failures_table(results: Results) -> ResultTable | None:
     notes = [f"and {more} more kinds of failure, all in results.json"] if more > 0 else []
     if results.engine in ENGINES and results.to_ask_again:
         notes.append("--resume asks for these again")
+    if any(failure.status == "judge_error" for failure in results.failed) and results.judge is None:
+        notes.append(f"a judge decides: golong judge {shown_line(results.run)} --judge MODEL --judge-url URL")
     return ResultTable(("task", "failed", "status", "for instance", "reason"), rows, range(1, 2), notes=notes)

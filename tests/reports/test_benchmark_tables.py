@@ -54,6 +54,7 @@ def row(task: str, mean: float, *, published: float, flaws: str = "", macro: flo
             mean=published,
             low=None,
             high=None,
+            scored=10,
             headline=None if macro is None else Headline(of="2 domains", score=estimate(macro + 0.2)),
             groups=(Group(by="domain", group="law", score=estimate(published, 4), scored=4),),
             flaws=flaws,

@@ -8,6 +8,7 @@ from pathlib import Path
 from golong_eval.errors import UnknownNameError
 from golong_eval.harness import StoredRun
 from golong_eval.reports.export.lm_eval import write_lm_eval
+from golong_eval.reports.export.longbench_pro import write_longbench_pro
 from golong_eval.reports.export.markdown import results_markdown, write_markdown
 from golong_eval.reports.export.tables_csv import write_csv
 
@@ -17,6 +18,7 @@ EXPORTS: dict[str, Callable[[StoredRun, Path], list[Path]]] = {
     "markdown": write_markdown,
     "csv": write_csv,
     "lm-eval": write_lm_eval,
+    "longbench-pro": write_longbench_pro,
 }
 """Writers by name: each writes files below a folder and returns the paths of those to tell of."""
 

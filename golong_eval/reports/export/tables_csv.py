@@ -20,7 +20,7 @@ __all__ = ["safe_cell", "write_csv"]
 # What spreadsheets take for the beginning of a formula, the full-width forms too. A plain number is none.
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-_NESTED = {"at_k", "majority", "slices", "grid", "effective_length", "statuses"}
+_NESTED = {"at_k", "majority", "slices", "grid", "effective_length", "statuses", "groups", "headline", "published"}
 _ENDS = ("mean", "low", "high")
 
 
@@ -95,7 +95,23 @@ def _task(row: TaskResult, ks: Sequence[int]) -> dict[str, Any]:
         at = by_k.get(k)
         cells |= _named(f"pass_at_{k}", None if at is None else at.pass_at_k)
         cells |= _named(f"best_of_{k}", None if at is None else at.best_of_k)
-    return cells | _named("majority", row.majority) | _length(row)
+    return cells | _named("majority", row.majority) | _length(row) | _published(row)
+
+
+def _published(row: TaskResult) -> dict[str, Any]:
+    """Return the headline of a benchmark, and what its published rule says; empty cells for other tasks."""
+    found = row.published
+    own = None if row.headline is None else row.headline.score.mean
+    other = None if found is None or found.headline is None else found.headline.score.mean
+    return {
+        "headline": own,
+        "published_metric": None if found is None else found.metric,
+        "published_scored": None if found is None else found.scored,
+        "published_mean": None if found is None else found.mean,
+        "published_low": None if found is None else found.low,
+        "published_high": None if found is None else found.high,
+        "published_headline": other,
+    }
 
 
 def _named(name: str, estimate: Estimate | None) -> dict[str, float | None]:
