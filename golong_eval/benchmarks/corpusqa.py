@@ -14,32 +14,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from golong_eval.benchmarks.base import Answer, Benchmark, DataSource, NeedsJudge, Row, Said, document
-from golong_eval.benchmarks.qa_text import last_line
+from golong_eval.benchmarks.corpusqa_answers import plainly_equal
+from golong_eval.benchmarks.statements import last_statement
 from golong_eval.errors import DataError
 from golong_eval.judges.question import JudgeQuestion, Rubric
 from golong_eval.rewards.outcome import Outcome, no_answer
-from golong_eval.rewards.quantities import plain_math, read_quantity
 from golong_eval.schema import Prompt, Sample, Turn, Variant
 from golong_eval.tasks import ContextMode
-from golong_eval.text import clean, is_blank
 
-__all__ = ["CorpusQA1M", "CorpusQA128K", "CorpusQARow", "stated"]
+__all__ = ["CorpusQA1M", "CorpusQA128K", "CorpusQARow"]
 
 EQUAL = Rubric(
     id="corpusqa_equal",
     text=(
         "The two answers to the problem are equivalent: the same number (two decimals decide, and a percentage is the "
-        "same as its fraction where the problem asks for either), the same name, or the same set of items in any order "
-        "unless the problem asks for one. A list with an item too many or too few is wrong; an empty list is an answer."
+        "same as its fraction where the problem asks for either), the same name or date, or the same items in any order "
+        "unless the problem asks for one. A list with an item too many or too few is wrong, and so are several answers "
+        "to choose from; an empty list is an answer."
     ),
 )
 _DOMAINS = ("financial_zh", "financial_en", "education_en", "real_estate_en")
 _PUBLISHED = re.compile(r"The answer is: (.*)")
-_STATED = re.compile(r"the answer is\s*:?\s*(.*)", re.IGNORECASE)
-_DECORATION = re.compile(r"[*`$]|\\boxed")
 _TURNS = TypeAdapter(list[Turn])
 
 
@@ -49,23 +47,13 @@ class CorpusQARow(Row):
     id: str
     prompt: str
     """JSON: the messages."""
-    question: str
-    answer: str
+    question: str = Field(pattern=r"\S")
+    answer: str = Field(pattern=r"\S")
 
     @property
     def domain(self) -> str:
         """The collection that it is about, by the start of its id."""
-        return next((domain for domain in _DOMAINS if self.id.startswith(domain)), "")
-
-
-def stated(text: str) -> str:
-    r"""Return what the last "The answer is" of a text says, else its last line, without decoration.
-
-    >>> stated("The answer is: 3? No.\n**The answer is: 4.50**")
-    '4.50'
-    """
-    found = _STATED.findall(text)
-    return _DECORATION.sub("", found[-1] if found else last_line(text)).strip().strip("{}").rstrip(".。").strip()
+        return next((domain for domain in _DOMAINS if self.id.startswith(f"{domain}_")), "")
 
 
 class CorpusQA128K(Benchmark[CorpusQARow]):
@@ -98,7 +86,7 @@ class CorpusQA128K(Benchmark[CorpusQARow]):
         return {**fields, "prompt": json.dumps(prompt, ensure_ascii=False)} if isinstance(prompt, list) else fields
 
     def sample(self, row: CorpusQARow, place: str) -> Sample:
-        """Return the sample of a row; its document is what the last message has before the question."""
+        """Return the sample of a row; its messages are its one document, as JSON."""
         if not row.domain:
             raise DataError(f"{place}: id: {row.id!r} names no domain", f"known: {', '.join(_DOMAINS)}")
         _turns(row.prompt, place)
@@ -113,16 +101,22 @@ class CorpusQA128K(Benchmark[CorpusQARow]):
         )
 
     def prompt(self, sample: Sample, context: ContextMode = "full") -> Prompt:
-        """Return the messages as they are; of the last one, what stands before the question can be cut."""
+        """Return the messages as they are; of the last one, what stands before the question can be cut.
+
+        Where the question is not found behind the documents, the message is cut in its middle.
+        """
         if context == "evidence":
             raise self.no_evidence()
         turns = _turns(sample.documents[0].read(), sample.id)
-        message = turns[-1].content
-        start = message.rfind(sample.question)
-        if start < 0:
-            return Prompt(history=tuple(turns[:-1]), documents=message, after="", cut="message")
-        before = "" if context == "none" else message[:start]
-        return Prompt(history=tuple(turns[:-1]), documents=before, after=message[start:])
+        message, history = turns[-1].content, tuple(turns[:-1])
+        start = message.rfind(sample.question.strip())
+        behind = 2 * start > len(message)
+        if context == "none":
+            rules = tuple(turn for turn in history if turn.role == "system")
+            return Prompt(history=rules, after=message[start:] if behind else sample.question)
+        if not behind:
+            return Prompt(history=history, documents=message, after="", cut="message")
+        return Prompt(history=history, documents=message[:start], after=message[start:])
 
     def score(self, answer: Answer, row: CorpusQARow, variant: Variant) -> Said:
         """Score an answer. By the published rule a judge decides all; strictly, only what is not plainly equal.
@@ -136,18 +130,18 @@ class CorpusQA128K(Benchmark[CorpusQARow]):
             found = _PUBLISHED.search(answer.text)
             said = found[1].strip() if found else answer.text
         else:
-            said = stated(answer.final)
-        if is_blank(said):
-            return no_answer("no answer is stated")
-        right = Outcome(1.0, parsed=said[:500])
-        if variant == "strict" and _equal(said, row.answer):
+            said = last_statement(answer.final).line
+            if not said:
+                return no_answer("no answer is stated")
+        right, wrong = Outcome(1.0, parsed=said[:500]), Outcome(0.0, parsed=said[:500])
+        if variant == "strict" and plainly_equal(said, row.answer, row.question):
             return right
         question = JudgeQuestion(rubric=EQUAL, question=row.question, golds=(row.answer,), answer=said)
-        return NeedsJudge(question, right, Outcome(0.0, parsed=said[:500]))
+        return NeedsJudge(question, right, wrong)
 
     def gold_answer(self, row: CorpusQARow) -> str:
         """Return the gold as the prompt asks for it."""
-        return f"The answer is: {row.answer}"
+        return f"The answer is: {' '.join(row.answer.split())}"
 
 
 class CorpusQA1M(CorpusQA128K):
@@ -157,25 +151,6 @@ class CorpusQA1M(CorpusQA128K):
     name = "CorpusQA 1M"
     data = DataSource("Tongyi-Zhiwen/CorpusQA", ("1m_4domains.jsonl",), megabytes=1300)
     lengths = "about 905k tokens"
-
-
-def _equal(said: str, gold: str) -> bool:
-    """Return whether two answers are plainly the same: as texts, as numbers of one kind, or as lists in any order."""
-    if clean(said).casefold() == clean(gold).casefold():
-        return True
-    one, other = (read_quantity(plain_math(clean(text))) for text in (said[:200], gold[:200]))
-    if one is not None and other is not None:
-        return (one.value, one.unit, one.percent) == (other.value, other.unit, other.percent)
-    items = [_items(text) for text in (said, gold)]
-    return items[0] is not None and items[0] == items[1]
-
-
-def _items(text: str) -> list[str] | None:
-    """Return the items of a list in brackets, sorted; None of any other text."""
-    plain = clean(text).casefold()
-    if not (plain.startswith("[") and plain.endswith("]")) or len(plain) > 20_000:
-        return None
-    return sorted(part.strip(" '\"") for part in re.split("[,，;；]", plain[1:-1]) if part.strip(" '\""))
 
 
 def _turns(prompt: str, place: str) -> list[Turn]:

@@ -145,6 +145,19 @@ def verify(
 
 
 @app.command()
+def path(
+    of: Annotated[str, typer.Argument(help="lm-eval: the folder for its --include_path.")] = "lm-eval",
+) -> None:
+    """Print where the tasks lie that another harness reads."""
+    from golong_eval.adapters.lm_eval_model import LM_EVAL_TASKS
+    from golong_eval.errors import UnknownNameError
+
+    if of not in ("lm-eval", "lm_eval"):
+        raise UnknownNameError("harness", of, ["lm-eval"])
+    typer.echo(str(LM_EVAL_TASKS))
+
+
+@app.command()
 def build(
     out: Annotated[Path, typer.Option(help="The JSONL file; its texts go to a folder beside it.")],
     documents: Annotated[str, typer.Option(help="Folder or file of documents, or pydoc.")] = "pydoc",

@@ -181,6 +181,7 @@ def _asked(
     done = len(questions) - len(open_ones)
     on_progress(Progress("judge", done, len(questions)))
     file = verdicts_file(folder.path, judge.identity)
+    file.parent.mkdir(exist_ok=True)
     log = AppendLog(file) if open_ones else None
     try:
         for start in range(0, len(open_ones), _AT_ONCE):

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from golong_eval._optional import require
 from golong_eval.errors import ConfigError, DataError
@@ -34,11 +34,21 @@ class Agreement(Frozen):
     """Cohen's, of two raters: 1 is agreement, 0 what chance gives. None where both always say the same."""
     alpha: float | None = None
     """Krippendorff's, of any number of raters with gaps. None where all labels are the same."""
+    rubric: str | None = None
+    """Id of the rubric whose questions these are; None is all of them."""
 
 
 class _Labelled(Frozen):
-    key: str
+    key: str | None = None
+    id: str | None = None
+    repeat: int = Field(default=0, ge=0)
     label: Label
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.key is None) == (self.id is None):
+            raise ValueError("give either key or id (and repeat)")
+        return self
 
 
 def cohen_kappa(one: Sequence[Label], other: Sequence[Label]) -> float | None:
@@ -89,17 +99,29 @@ def _unequal_pairs(counts: Counter[Label]) -> int:
     return counts.total() ** 2 - sum(count * count for count in counts.values())
 
 
-def agreement(labels: Mapping[str, Mapping[str, Label]]) -> list[Agreement]:
+def agreement(labels: Mapping[str, Mapping[str, Label]], rubrics: Mapping[str, str] | None = None) -> list[Agreement]:
     """Return how far all raters agree together, where there are more than two, and each two of them.
 
     Args:
         labels: Rater -> question -> label; questions that a rater did not decide are left out.
+        rubrics: Question -> id of its rubric. Where there are several rubrics, the same follows for each.
     """
-    found = []
+    found = _of_all(labels)
+    rubric_of = rubrics or {}
+    names = sorted({rubric_of[key] for given in labels.values() for key in given if key in rubric_of})
+    for name in names if len(names) > 1 else ():
+        of_rubric = {
+            rater: {key: label for key, label in given.items() if rubric_of.get(key) == name}
+            for rater, given in labels.items()
+        }
+        found += [one.model_copy(update={"rubric": name}) for one in _of_all(of_rubric)]
+    return found
+
+
+def _of_all(labels: Mapping[str, Mapping[str, Label]]) -> list[Agreement]:
     names = list(labels)
-    if len(names) > 2:
-        found.append(_of(names, labels))
-    return [*found, *(_of(pair, labels) for pair in combinations(names, 2))]
+    together = [_of(names, labels)] if len(names) > 2 else []
+    return [*together, *(_of(pair, labels) for pair in combinations(names, 2))]
 
 
 def _of(raters: Sequence[str], labels: Mapping[str, Mapping[str, Label]]) -> Agreement:
@@ -124,18 +146,21 @@ def _of(raters: Sequence[str], labels: Mapping[str, Mapping[str, Label]]) -> Agr
     )
 
 
-def read_labels(path: Path) -> dict[str, Label]:
+def read_labels(path: Path, keys: Mapping[tuple[str, int], Sequence[str]] | None = None) -> dict[str, Label]:
     """Return a person's labels by the key of the question, as ``verdicts/`` in a run's folder names it.
 
     Args:
-        path: JSONL; each line is ``{"key": ..., "label": "right" or "wrong"}``.
+        path: JSONL; each line is ``{"key": ..., "label": "right" or "wrong"}``, or names the answer instead:
+            ``{"id": ..., "repeat": 0, "label": ...}``.
+        keys: The questions about an answer, by the sample's id and the repeat; without them no line may name answers.
 
     Raises:
         ConfigError: The file can't be read.
-        DataError: A line is malformed, or a key stands twice with two labels.
+        DataError: A line is malformed, names an answer that no judge is asked about, or labels a question that has
+            another label already.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path} ({error})", "give a JSONL file of labels") from error
     labels: dict[str, Label] = {}
@@ -146,10 +171,19 @@ def read_labels(path: Path) -> dict[str, Label]:
             one = _Labelled.model_validate(json.loads(line))
         except ValidationError as error:
             raise DataError(explain(error, _Labelled)[0], _FORM, file=path, line=number) from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"no JSON ({error})", _FORM, file=path, line=number) from None
-        if labels.setdefault(one.key, one.label) != one.label:
-            raise DataError(f"a second label of {one.key[:12]}...", "keep one of them", file=path, line=number)
+        named = [one.key] if one.key is not None else list((keys or {}).get((one.id or "", one.repeat), ()))
+        if not named:
+            raise DataError(
+                f"no judge is asked about {one.id!r}, repeat {one.repeat}",
+                "leave the line out; or name the question by its key in verdicts/ of the run",
+                file=path,
+                line=number,
+            )
+        for key in named:
+            if labels.setdefault(key, one.label) != one.label:
+                raise DataError(f"a second label of {key[:12]}...", "keep one of them", file=path, line=number)
     if not labels:
         raise DataError("holds no labels", _FORM, file=path)
     return labels

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import sqlite3
-import tempfile
-import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from golong_eval._forks import fork_safe_lock
-from golong_eval.errors import JudgeError, StorageError
+from golong_eval.errors import JudgeError
+from golong_eval.judges.cache_file import CacheFile, lock, sealed, unsealed
 from golong_eval.judges.embeddings import as_vectors
 from golong_eval.judges.endpoint import check_least
 from golong_eval.rewards import Embedder
@@ -20,11 +16,7 @@ from golong_eval.rewards import Embedder
 __all__ = ["CachedEmbedder"]
 
 _FORMAT = 0x676C6501  # stands in the header of the file: whose it is, and the version of its format
-_TIMEOUT = 60.0  # seconds to wait for other processes that write
-
-# Over the memory and the files of all caches, but not over the embedder's work. A fork waits for it: SQLite has locks
-# of its own, which would stay held in the child.
-_lock = fork_safe_lock()
+_TABLE = "CREATE TABLE vectors (id INTEGER PRIMARY KEY, key BLOB UNIQUE, vector BLOB)"
 
 
 class CachedEmbedder:
@@ -55,7 +47,7 @@ class CachedEmbedder:
         check_least(self, max_entries=1)
         self._memory: dict[bytes, bytes] = {}  # last used last
         if self.path is not None:
-            with _opened(self.path):
+            with _cache_file(self.path).opened():
                 pass
 
     def __repr__(self) -> str:
@@ -97,11 +89,11 @@ class CachedEmbedder:
         return hashlib.sha256(f"{self.name}\x00{text}".encode("utf-8", "surrogatepass")).digest()
 
     def _recall(self, keys: dict[bytes, str]) -> dict[bytes, bytes]:
-        with _lock:
+        with lock:
             return {key: self._memory[key] for key in keys if key in self._memory}
 
     def _remember(self, found: dict[bytes, bytes]) -> None:
-        with _lock:
+        with lock:
             for key, vector in found.items():
                 self._memory.pop(key, None)
                 self._memory[key] = vector
@@ -109,61 +101,26 @@ class CachedEmbedder:
                 del self._memory[next(iter(self._memory))]
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a cache's file, made if there is none. One connection a use: no thread or child gets another's."""
-    try:
-        if not path.exists():
-            _make(path)
-        with _lock, contextlib.closing(sqlite3.connect(path, timeout=_TIMEOUT)) as file:
-            if file.execute("PRAGMA application_id").fetchone() != (_FORMAT,):
-                raise StorageError(f"{path} is no cache of embeddings", "give another path")
-            # Syncing takes far longer than all the rest. What a power cut breaks, the checksums tell.
-            file.execute("PRAGMA synchronous = OFF")
-            yield file
-    except (OSError, sqlite3.OperationalError) as error:
-        raise StorageError(
-            f"the cache {path} can't be used ({error})", "check the folder, its rights and its free space"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise StorageError(
-            f"{path} is corrupt or no cache of embeddings ({error})", "delete it, or give another path"
-        ) from error
-
-
-def _make(path: Path) -> None:
-    """Make an empty cache whole under another name, so that no process meets half of one."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        new = Path(folder) / "new"
-        with _lock, contextlib.closing(sqlite3.connect(new)) as file:
-            file.execute("PRAGMA journal_mode = WAL")
-            file.execute(f"PRAGMA application_id = {_FORMAT}")
-            file.execute("CREATE TABLE vectors (id INTEGER PRIMARY KEY, key BLOB UNIQUE, vector BLOB)")
-        with contextlib.suppress(FileExistsError):  # another process was faster
-            path.hardlink_to(new)
+def _cache_file(path: Path) -> CacheFile:
+    return CacheFile(path, "embeddings", _FORMAT, _TABLE)
 
 
 def _fetch(path: Path, keys: list[bytes]) -> dict[bytes, bytes]:
     found = {}
-    with _opened(path) as file:
+    cache = _cache_file(path)
+    with cache.opened() as file:
         for key in keys:
             row = file.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()
             if row is not None:
-                found[key] = row[0][:-4] if isinstance(row[0], bytes) else b""
-                if not found[key] or row[0] != _sealed(key, found[key]):
-                    raise StorageError(
-                        f"{path} is corrupt: a vector in it has changed", "delete it, or give another path"
-                    )
+                vector = unsealed(key, row[0])
+                if vector is None:
+                    raise cache.corrupt("a vector in it has changed")
+                found[key] = vector
     return found
 
 
 def _store(path: Path, vectors: dict[bytes, bytes], max_entries: int) -> None:
-    rows = [(key, _sealed(key, vector)) for key, vector in vectors.items()]
-    with _opened(path) as file, file:
+    rows = [(key, sealed(key, vector)) for key, vector in vectors.items()]
+    with _cache_file(path).opened() as file, file:
         file.executemany("INSERT OR IGNORE INTO vectors (key, vector) VALUES (?, ?)", rows)
         file.execute("DELETE FROM vectors WHERE id <= (SELECT max(id) FROM vectors) - ?", (max_entries,))
-
-
-def _sealed(key: bytes, vector: bytes) -> bytes:
-    """Return a vector as it is stored: with a checksum behind it."""
-    return vector + zlib.crc32(key + vector).to_bytes(4, "big")

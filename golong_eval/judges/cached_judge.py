@@ -3,40 +3,45 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from golong_eval.errors import StorageError
+from golong_eval.judges.cache_file import CacheFile, sealed, unsealed
 from golong_eval.judges.judge import Judge
 from golong_eval.judges.question import JudgeQuestion, Verdict
 
 __all__ = ["CachedJudge"]
 
-_TIMEOUT = 60.0  # seconds to wait for other processes that write
+_FORMAT = 0x676C7601  # stands in the header of the file: whose it is, and the version of its format
+_TABLE = "CREATE TABLE verdicts (judge TEXT, key TEXT, verdict BLOB, PRIMARY KEY (judge, key))"
 
 
 class CachedJudge:
     """A judge that asks another one for a question only once. Errors are never kept.
 
-    Verdicts are found by the judge's identity (model, prompts, budget) and the content of the question. Any number of
-    threads and processes may share the file.
+    Verdicts are found by the judge's identity (model, prompts, budget) and the content of the question. Two threads or
+    processes that meet a new question at the same time may both have it judged. Pickles to its settings.
 
     Args:
         judge: The judge.
-        path: An SQLite file, made where there is none.
+        path: An SQLite file, made where there is none; any number of threads, processes and judges may share it. It has
+            to lie on a local disk.
 
     Raises:
-        StorageError: The file is damaged, is no cache of verdicts, or can't be read or written.
+        StorageError: The file is corrupt, is no cache of verdicts, or can't be read or written.
     """
 
     def __init__(self, judge: Judge, path: str | Path) -> None:
         self.judge = judge
         self.path = Path(path).absolute()
-        with self._opened():
+        self._file = CacheFile(self.path, "verdicts", _FORMAT, _TABLE)
+        with self._file.opened():
             pass
+
+    def __repr__(self) -> str:
+        return f"CachedJudge({self.judge!r}, {str(self.path)!r})"
 
     @property
     def identity(self) -> str:
@@ -56,44 +61,50 @@ class CachedJudge:
 
         Raises:
             JudgeError: The judge answers nothing at all.
-            StorageError: The file can't be read or written.
+            StorageError: The file is corrupt, or can't be read or written.
         """
-        with self._opened() as database:
-            found = {question.key: self._kept(database, question.key) for question in questions}
-        missing = list({question.key: question for question in questions if found[question.key] is None}.values())
-        fresh = {verdict.key: verdict for verdict in self.judge(missing)} if missing else {}
-        with self._opened() as database, database:
-            database.executemany(
-                "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)",
-                [(self.identity, one.key, one.model_dump_json()) for one in fresh.values() if one.outcome != "error"],
-            )
-        return [found[question.key] or fresh[question.key] for question in questions]
+        keys = [question.key for question in questions]
+        wanted = dict(zip(keys, questions, strict=True))
+        found = self._fetch(list(wanted))
+        missing = [key for key in wanted if key not in found]
+        if missing:
+            given = self.judge([wanted[key] for key in missing])
+            fresh = dict(zip(missing, given, strict=True))
+            self._store({key: verdict for key, verdict in fresh.items() if verdict.outcome != "error"})
+            found |= fresh
+        return [found[key] for key in keys]
 
-    def _kept(self, database: sqlite3.Connection, key: str) -> Verdict | None:
-        row = database.execute(
-            "SELECT verdict FROM verdicts WHERE judge = ? AND key = ?", (self.identity, key)
-        ).fetchone()
-        if row is None:
-            return None
-        try:
-            return Verdict.model_validate_json(row[0]).model_copy(update={"cached": True})
-        except ValidationError as error:
-            raise StorageError(f"{self.path} is damaged ({error.errors()[0]['msg']})", "delete it") from None
+    def close(self) -> None:
+        """Release what the judge holds, if it holds anything."""
+        with contextlib.suppress(AttributeError):
+            self.judge.close()  # type: ignore[attr-defined]
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _fetch(self, keys: Sequence[str]) -> dict[str, Verdict]:
+        found = {}
+        with self._file.opened() as file:
+            for key in keys:
+                row = file.execute(
+                    "SELECT verdict FROM verdicts WHERE judge = ? AND key = ?", (self.identity, key)
+                ).fetchone()
+                if row is not None:
+                    found[key] = self._kept(key, row[0])
+        return found
+
+    def _kept(self, key: str, stored: object) -> Verdict:
+        content = unsealed(self._seal(key), stored)
         try:
-            with contextlib.closing(sqlite3.connect(self.path, timeout=_TIMEOUT)) as database:
-                database.execute("PRAGMA journal_mode = WAL")
-                database.execute(
-                    "CREATE TABLE IF NOT EXISTS verdicts (judge TEXT, key TEXT, verdict TEXT, PRIMARY KEY (judge, key))"
-                )
-                yield database
-        except (OSError, sqlite3.OperationalError) as error:
-            raise StorageError(
-                f"the cache {self.path} can't be used ({error})", "check the folder and its rights"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise StorageError(
-                f"{self.path} is no cache of verdicts ({error})", "delete it, or give another path"
-            ) from error
+            verdict = Verdict.model_validate_json(content or b"")
+        except ValidationError:
+            raise self._file.corrupt("a verdict in it has changed") from None
+        return verdict.model_copy(update={"cached": True})
+
+    def _store(self, verdicts: dict[str, Verdict]) -> None:
+        rows = [
+            (self.identity, key, sealed(self._seal(key), verdict.model_dump_json().encode()))
+            for key, verdict in verdicts.items()
+        ]
+        with self._file.opened() as file, file:
+            file.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)", rows)
+
+    def _seal(self, key: str) -> bytes:
+        return f"{self.identity}\x00{key}".encode()

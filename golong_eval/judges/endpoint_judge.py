@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from golong_eval.engines.http_client import read_key
+from golong_eval.engines.openai.chat_completions import read_reply
 from golong_eval.errors import JudgeError
 from golong_eval.judges.endpoint import Endpoint
 from golong_eval.judges.judge import Messages, ModelJudge, Reply
 
 __all__ = ["EndpointJudge"]
+
+_PROBE = 16  # tokens of the reply that `check` asks for; some hosts refuse fewer
+_SECRET = 12  # characters of a key that is one: local servers take words such as EMPTY
+_OWN_HINTS = ("export ", "pass api_key_env", "check the model and base_url", "give base_url")
 
 
 class EndpointJudge(ModelJudge):
@@ -29,7 +34,7 @@ class EndpointJudge(ModelJudge):
         swap: Ask in both orders.
 
     Raises:
-        ConfigError: An address that is none, or a number that is too low.
+        ConfigError: An address that is none, a blank name, or a number that is too low.
     """
 
     def __init__(
@@ -40,7 +45,7 @@ class EndpointJudge(ModelJudge):
         api_key_env: str | None = "OPENAI_API_KEY",
         max_tokens: int = 1024,
         concurrency: int = 16,
-        timeout: float = 120.0,
+        timeout: float = 600.0,
         retries: int = 4,
         swap: bool = False,
     ) -> None:
@@ -51,45 +56,57 @@ class EndpointJudge(ModelJudge):
         return f"EndpointJudge({self.model!r}, {self._endpoint.base_url!r})"
 
     def check(self) -> None:
-        """Ask the server for one token.
+        """Ask the server for a few tokens.
 
         Raises:
-            JudgeError: It does not answer, or does not know the model.
+            JudgeError: It does not answer, does not know the model, or has no chat completions.
         """
-        self._endpoint.post("chat/completions", [self._body([{"role": "user", "content": "Say yes."}], 1)])
+        hint = "check --judge and --judge-url, and that the server is up"
+        body = self._body([{"role": "user", "content": "Say yes."}], _PROBE)
+        (reply,) = self._endpoint.post_each("chat/completions", [body])
+        if isinstance(reply, JudgeError):
+            own = reply.hint if reply.hint.startswith(_OWN_HINTS) else hint  # the others speak of embedders
+            raise JudgeError(f"the judge {self.model} does not answer: {reply}", own) from reply
+        read = read_reply(reply, 1, secret=self._key())
+        if isinstance(read, str):
+            raise JudgeError(f"the judge {self.model} sends no chat completion: {read}", hint)
 
     def reply_to(self, conversations: Sequence[Messages]) -> list[Reply]:
         """Return the model's reply to each conversation.
 
+        Where none is answered the server is asked for something short: it may be these questions that it refuses.
+
         Raises:
-            JudgeError: The server answers none of them.
+            JudgeError: The server answers nothing.
         """
         bodies = [self._body(messages, self.max_tokens) for messages in conversations]
         replies = self._endpoint.post_each("chat/completions", bodies)
-        failures = [reply for reply in replies if isinstance(reply, JudgeError)]
-        if failures and len(failures) == len(replies):
-            raise failures[0]
+        if replies and all(isinstance(reply, JudgeError) for reply in replies):
+            self.check()
         return [self._read(reply) for reply in replies]
 
     def _body(self, messages: Messages, max_tokens: int) -> dict[str, Any]:
         return {"model": self.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
 
-    def _read(self, reply: bytes | JudgeError) -> Reply:
-        if isinstance(reply, JudgeError):
-            return Reply(None, str(reply))
-        try:
-            content = json.loads(reply)
-            message = content["choices"][0]["message"]
-            usage = content.get("usage") or {}
-            text = message.get("content")
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return Reply(None, f"the judge's server sent no chat completion: {self._endpoint.said(reply)}")
-        tokens = [
-            usage.get(name) if isinstance(usage, dict) else None for name in ("prompt_tokens", "completion_tokens")
-        ]
-        counts = [count if isinstance(count, int) else 0 for count in tokens]
-        if not isinstance(text, str) or not text.strip():
-            thought = message.get("reasoning") or message.get("reasoning_content")
-            why = "it thought until its budget was spent: raise --judge-max-tokens" if thought else "its reply is empty"
-            return Reply(None, f"the judge gave no verdict: {why}", *counts)
-        return Reply(text, "", *counts)
+    def _read(self, content: bytes | JudgeError) -> Reply:
+        if isinstance(content, JudgeError):
+            return Reply(None, str(content))
+        key = self._key()
+        read = read_reply(content, 1, secret=key)
+        if isinstance(read, str):
+            return Reply(None, f"the judge's server sent no answer: {read}", again=True)
+        answer = read.answers[0]
+        text = answer.text
+        if text and len(key) >= _SECRET:
+            text = text.replace(key, "***")  # a server may repeat what it was sent
+        return Reply(
+            text,
+            f"the judge gave no verdict: {answer.error}",
+            read.prompt_tokens,
+            answer.completion_tokens,
+            cut=answer.capped,
+        )
+
+    def _key(self) -> str:
+        variable = self._endpoint.api_key_env
+        return read_key(variable) if variable else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 
@@ -28,6 +29,9 @@ class Panel:
         if len({judge.identity for judge in judges}) < len(judges):
             raise ConfigError("two judges of the panel are the same", "name each once")
         self.judges = tuple(judges)
+
+    def __repr__(self) -> str:
+        return f"Panel({list(self.judges)!r})"
 
     @property
     def identity(self) -> str:
@@ -61,8 +65,15 @@ class Panel:
             raise failure
         return [self._counted(question, votes) for question, *votes in zip(questions, *ballots, strict=True)]
 
+    def close(self) -> None:
+        """Release what the members hold, if they hold anything."""
+        for judge in self.judges:
+            with contextlib.suppress(AttributeError):
+                judge.close()  # type: ignore[attr-defined]
+
     def _counted(self, question: JudgeQuestion, votes: Sequence[Verdict]) -> Verdict:
         counts = Counter(vote.outcome for vote in votes)
+        spent = [vote for vote in votes if not vote.cached]
         winner = next((side for side in ("right", "wrong") if 2 * counts[side] > len(votes)), None)
         reasons = {vote.outcome: vote.reason for vote in reversed(votes)}
         split = "the judges are split: " + ", ".join(f"{count} {side}" for side, count in sorted(counts.items()))
@@ -72,9 +83,9 @@ class Panel:
             outcome="error" if winner is None else "right" if winner == "right" else "wrong",
             reason=split if winner is None else reasons["right" if winner == "right" else "wrong"],
             votes=tuple(vote.outcome for vote in votes),
-            prompt_tokens=sum(vote.prompt_tokens for vote in votes),
-            completion_tokens=sum(vote.completion_tokens for vote in votes),
-            cached=all(vote.cached for vote in votes),
+            prompt_tokens=sum(vote.prompt_tokens for vote in spent or votes),
+            completion_tokens=sum(vote.completion_tokens for vote in spent or votes),
+            cached=not spent,
         )
 
 

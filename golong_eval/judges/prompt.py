@@ -38,7 +38,7 @@ _REMINDER = (
 FORMAT = "\n".join([str(_VERSION), str(_LONGEST), _TASK, _FENCED, _LONG, _CUT, _FORM, _REMINDER])
 """All of a prompt that is the same for every question: part of a judge's identity."""
 
-# What chat templates mark turns and thinking with: <|im_end|>, <｜User｜>, </s>, <start_of_turn>, <<SYS>>, <think>, [INST].
+# What chat templates mark turns and thinking with: <|im_end|>, <｜User｜>, </s>, <start_of_turn>, <<SYS>>, [INST].
 _MARKS = re.compile(r"<(?=[|｜/!<A-Za-z▁])|\[(?=/?[A-Z][A-Z_]{2,40}\])|\|(?=>)")
 _BREAKS = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
@@ -46,8 +46,8 @@ _BREAKS = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 def judge_prompt(question: JudgeQuestion, *, swapped: bool = False) -> str:
     """Return the prompt for one question.
 
-    The codes of the fence and of the verdict are drawn from a hash over the whole question, the answer among it, and are
-    in none of the texts that are shown: no answer can hold them.
+    The codes of the fence and of the verdict are drawn from a hash over the whole question, the answer among it, and
+    are in none of the texts that are shown: no answer can hold them.
 
     Args:
         question: The question.

@@ -24,8 +24,8 @@ def read_verdict(reply: str, code: str, *, cut: bool = False) -> Reading:
     r"""Return the verdict of a reply.
 
     It is the last line that is not empty, in exactly the form ``VERDICT CODE: RIGHT`` (bold marks and a full stop are
-    taken off). A reply that holds the code of verdicts before that line too, in whatever form, is not read: a judge that
-    quotes or weighs both has not decided. Nor is one that was cut: it might have gone on.
+    taken off). A reply that holds the code of verdicts before that line too, in whatever form, is not read: a judge
+    that quotes or weighs both has not decided. Nor is one that was cut: it might have gone on.
 
     Args:
         reply: What the judge wrote, with its thinking.
@@ -43,7 +43,7 @@ def read_verdict(reply: str, code: str, *, cut: bool = False) -> Reading:
     if cut:
         return Reading(None, f"the judge's reply ended with its budget: give it a larger one: {_short(said)}")
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    last = re.sub(r"^[*_`\s]+|[*_`.\s]+$", "", lines[-1]) if lines else ""
+    last = lines[-1].lstrip("*_` ").rstrip("*_`. ") if lines else ""
     found = re.fullmatch(rf"VERDICT {re.escape(code)}: (RIGHT|WRONG)", last)
     before = "\n".join(lines[:-1])
     if found is None:

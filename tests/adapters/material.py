@@ -14,7 +14,8 @@ from golong_eval.schema import Sample, Variant
 from golong_eval.tasks import load_catalogue
 
 NINE = tuple(f"t{number}" for number in range(1, 10))
-BRIDGED = tuple(name for name in OFFERED if name not in NINE)
+LONG = ("mrcr_512k", "mrcr_1m")  # the rows that are shipped are too short for them
+BRIDGED = tuple(name for name in OFFERED if name not in NINE + LONG)
 ROWS = Path(__file__).parents[2] / "golong_eval" / "benchmarks" / "rows"
 
 

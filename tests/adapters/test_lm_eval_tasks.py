@@ -136,7 +136,7 @@ def test_a_system_instruction_stands_before_the_prompt(tmp_path: Path) -> None:
 
 def test_every_file_of_the_folder_names_a_task_that_is_meant_to_be_there() -> None:
     names = {path.stem.removeprefix("golong_") for path in LM_EVAL_TASKS.glob("*.yaml")}
-    assert names == {*material.NINE, *material.BRIDGED}
+    assert names == {*material.NINE, *material.BRIDGED, *material.LONG}
 
 
 def test_a_benchmark_that_asks_twice_is_refused() -> None:

@@ -27,6 +27,8 @@ def judging(right: Callable[[str], bool]) -> Reply:
 
     def reply(messages: list[dict[str, str]]) -> str:
         prompt = messages[0]["content"]
+        if "VERDICT" not in prompt:
+            return "Yes."  # the check before a run
         return f"It was looked at.\nVERDICT {code_in(prompt)}: {'RIGHT' if right(answer_in(prompt)) else 'WRONG'}"
 
     return reply

@@ -158,10 +158,14 @@ def test_a_server_that_answers_nothing_is_an_error_that_says_what_to_do(server: 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"not JSON", "sent no chat completion"),
-        ({"choices": []}, "sent no chat completion"),
-        ({"choices": [{"message": {"content": None, "reasoning": "hm"}}]}, "raise --judge-max-tokens"),
-        ({"choices": [{"message": {"content": " "}}]}, "its reply is empty"),
+        (b"not JSON", "sent no answer: the reply is no JSON"),
+        ({"choices": []}, "sent no answer: the reply has no choices"),
+        (
+            {"choices": [{"message": {"content": None, "reasoning": "hm"}, "finish_reason": "length"}]},
+            "thinking did not end",
+        ),
+        ({"choices": [{"message": {"content": " "}, "finish_reason": "stop"}]}, "does not end with a verdict"),
+        ({"choices": [{"message": {"content": "no"}, "finish_reason": "content_filter"}]}, "content filter"),
         ({"choices": [{"message": {"content": "VERDICT"}}], "usage": "many"}, "does not end with a verdict"),
     ],
 )
