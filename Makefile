@@ -75,7 +75,7 @@ test-browser: .venv/browser.stamp
 	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install "$(TORCH)"
 	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install "$(VLLM)" pytest pytest-timeout hypothesis
 	.venv-vllm/bin/python -m pip --quiet uninstall -y torchvision torchaudio torchcodec triton
-	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install -e .
+	.venv-vllm/bin/python -m pip --disable-pip-version-check --quiet install -e '.[zh]'
 	touch $@
 
 test-vllm: .venv-vllm/ready.stamp

@@ -20,6 +20,9 @@ def judge(
     judge_max_tokens: Annotated[int, typer.Option(help="Budget of its reply; more for one that thinks.")] = 1024,
     judge_swap: Annotated[bool, typer.Option(help="Ask it twice, in both orders.")] = False,
     judge_cache: Annotated[str | None, typer.Option(metavar="FILE", help="Keeps verdicts across runs.")] = None,
+    judge_price: Annotated[
+        str | None, typer.Option(metavar="IN,OUT", help="Price of a million tokens of its prompts and replies.")
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A person's labels (JSONL), to compare the judge with.")
     ] = None,
@@ -32,21 +35,25 @@ def judge(
     printed; with --labels, how far they agree with a person.
     """
     from golong_eval.cli.progress import progress_display
-    from golong_eval.harness import JudgeSettings, judge_run
+    from golong_eval.harness import RunSettings, judge_run
     from golong_eval.harness.agreement import agreement_of_run
     from golong_eval.reports import results_text
     from golong_eval.reports.agreement_text import agreement_text
     from golong_eval.reports.run_report import report_line
     from golong_eval.reports.terminal import json_text, shown
 
-    settings = JudgeSettings(
-        models=tuple(model),
-        base_url=judge_url,
-        api_key_env=judge_key_env,
-        max_tokens=judge_max_tokens,
-        swap=judge_swap,
-        cache=judge_cache,
-    )
+    settings = RunSettings.make(
+        judge={
+            "models": tuple(model),
+            "base_url": judge_url,
+            "api_key_env": judge_key_env,
+            "max_tokens": judge_max_tokens,
+            "swap": judge_swap,
+            "cache": judge_cache,
+            "price": judge_price,
+        }
+    ).judge
+    assert settings is not None
     with progress_display() as show:
         results = judge_run(run, settings, on_progress=show)
     typer.echo(json_text(results) if json else shown(results_text(results)))

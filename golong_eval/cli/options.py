@@ -97,6 +97,9 @@ def _declared(
     judge_max_tokens: Annotated[int, typer.Option(help="Budget of its reply; more for one that thinks.")] = 1024,
     judge_swap: Annotated[bool, typer.Option(help="Ask it twice, in both orders.")] = False,
     judge_cache: Annotated[str | None, typer.Option(metavar="FILE", help="Keeps verdicts across runs.")] = None,
+    judge_price: Annotated[
+        str | None, typer.Option(metavar="IN,OUT", help="Price of a million tokens of its prompts and replies.")
+    ] = None,
     embedder: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Embeddings for summaries' semantic half.")
     ] = None,
@@ -205,6 +208,7 @@ def judge_settings(values: dict[str, Any]) -> dict[str, Any] | None:
         "max_tokens": values.pop("judge_max_tokens"),
         "swap": values.pop("judge_swap"),
         "cache": values.pop("judge_cache"),
+        "price": values.pop("judge_price"),
     }
     if not models:
         if given["base_url"] is not None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from golong_eval.errors import ConfigError
+from golong_eval.harness.judging import questions_by_answer
 from golong_eval.harness.run_folder import AppendLog
 from golong_eval.harness.scoring_models import read_verdicts
+from golong_eval.harness.settings import repeats_of
+from golong_eval.harness.stored_run import read_run
+from golong_eval.harness.task_book import tasks_named
 from golong_eval.judges.agreement import Agreement, Label, agreement, read_labels
 from golong_eval.judges.question import Verdict
 
@@ -17,7 +21,9 @@ PERSON = "person"
 
 
 def agreement_of_run(run: Path | str, labels: Path | None = None) -> list[Agreement]:
-    """Return how far the judges of a run agree: all that have judged it, members of panels apart, and a person.
+    """Return how far the judges of a run agree, in all and by rubric: all that have judged it, and a person.
+
+    Of a panel the members are raters, not the panel: what is made of their votes agrees with them by itself.
 
     Args:
         run: The run's folder.
@@ -27,23 +33,32 @@ def agreement_of_run(run: Path | str, labels: Path | None = None) -> list[Agreem
         ConfigError: There are no two raters.
         DataError: A file is damaged or malformed.
     """
-    raters: dict[str, dict[str, Label]] = {}
-    for file in sorted((Path(run) / "verdicts").glob("*.jsonl")):
-        for judge in dict.fromkeys(verdict.judge for verdict in AppendLog.read(file, Verdict)):
-            verdicts = read_verdicts(Path(run), judge)
-            members = judge.split("+")
-            for key, verdict in verdicts.items():
-                if len(members) > 1 and len(verdict.votes) == len(members):
-                    for member, vote in zip(members, verdict.votes, strict=True):
-                        if vote != "error":
-                            raters.setdefault(member, {})[key] = vote
-                if verdict.outcome != "error":
-                    raters.setdefault(judge, {})[key] = verdict.outcome
+    stored = read_run(run)
+    specs = tasks_named(stored.scores, stored.settings.get("include", ()))
+    asked = questions_by_answer(
+        specs, stored.samples.values(), stored.answers, lambda task: repeats_of(stored.settings, task)
+    )
+    raters = _judges(Path(run))
     if labels is not None:
-        raters[PERSON] = read_labels(labels)
+        keys = {answer: [question.key for question in found] for answer, found in asked.items()}
+        raters[PERSON] = read_labels(labels, keys)
     if len(raters) < 2:
         raise ConfigError(
             f"{len(raters)} judge of {run}: agreement takes two",
             "judge it with another, too: golong judge RUN --judge MODEL; or give --labels FILE",
         )
-    return agreement(raters)
+    return agreement(raters, {one.key: one.rubric.id for found in asked.values() for one in found})
+
+
+def _judges(run: Path) -> dict[str, dict[str, Label]]:
+    """Return what each judge, or member of a panel, has decided, by question."""
+    raters: dict[str, dict[str, Label]] = {}
+    for file in sorted((run / "verdicts").glob("*.jsonl")):
+        for judge in dict.fromkeys(verdict.judge for verdict in AppendLog.read(file, Verdict)):
+            members = judge.split("+")
+            for key, verdict in read_verdicts(run, judge).items():
+                votes = verdict.votes if len(verdict.votes) == len(members) > 1 else (verdict.outcome,)
+                for rater, vote in zip(members if len(votes) > 1 else [judge], votes, strict=True):
+                    if vote != "error":
+                        raters.setdefault(rater, {})[key] = vote
+    return raters

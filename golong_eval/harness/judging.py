@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golong_eval.benchmarks import Benchmark, judge_questions
 from golong_eval.errors import ConfigError, DataError, JudgeError
 from golong_eval.harness.progress import OnProgress, Progress
-from golong_eval.harness.records import read_predictions
+from golong_eval.harness.records import Key, read_predictions
 from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import AppendLog, RunFolder
 from golong_eval.harness.scoring import answer_to_score, score_run
@@ -19,13 +20,13 @@ from golong_eval.harness.settings import EmbedderSettings, JudgeSettings, RunSet
 from golong_eval.harness.task_book import Task, tasks_named
 from golong_eval.judges.question import JudgeQuestion
 from golong_eval.rewards import Embedder
-from golong_eval.schema import Sample
+from golong_eval.schema import Generation, Sample
 from golong_eval.tasks import read_samples
 
 if TYPE_CHECKING:
     from golong_eval.judges import Judge
 
-__all__ = ["check_models", "judge_and_score", "judge_run"]
+__all__ = ["check_models", "judge_and_score", "judge_run", "questions_by_answer"]
 
 NOBODY = "none"
 """``--judge none``: what no rule can decide has no score."""
@@ -48,8 +49,8 @@ def check_models(settings: RunSettings, specs: Mapping[str, Task], benchmarks: I
             "name one with --judge MODEL --judge-url URL; or --judge none: those answers then have no score",
         )
     if settings.judge is not None and settings.judge.models != (NOBODY,) and judged:
-        judge = open_judge_of(settings.judge)
-        judge.check()
+        with _opened(settings.judge) as judge:
+            judge.check()
     if settings.embedder is not None:
         if not any(isinstance(spec, Benchmark) and spec.embeds for spec in tasks):
             raise ConfigError("--embedder is given, and no benchmark of the run has a semantic part", "leave it out")
@@ -69,6 +70,18 @@ def open_judge_of(settings: JudgeSettings) -> Judge:
         swap=settings.swap,
         cache=settings.cache,
     )
+
+
+@contextlib.contextmanager
+def _opened(settings: JudgeSettings) -> Iterator[Judge]:
+    """Open a judge, and release what it holds afterwards."""
+    judge = open_judge_of(settings)
+    try:
+        yield judge
+    finally:
+        close = getattr(judge, "close", None)
+        if close is not None:
+            close()
 
 
 def open_embedder_of(settings: EmbedderSettings) -> Embedder:
@@ -105,7 +118,9 @@ def judge_and_score(
     if settings.judge is not None and settings.judge.models != (NOBODY,):
         questions = _questions(folder, specs, samples, settings.repeats_of)
         if questions:
-            models = _asked(folder, open_judge_of(settings.judge), questions, on_progress)
+            with _opened(settings.judge) as judge:
+                models = _asked(folder, judge, questions, on_progress)
+            models = dataclasses.replace(models, price=settings.judge.price)
     if settings.embedder is not None:
         models = dataclasses.replace(models, embedder=open_embedder_of(settings.embedder))
     return score_run(folder, specs, samples, stopped=stopped, models=models, on_progress=on_progress)
@@ -148,28 +163,49 @@ def judge_run(
             task_repeats=settings.get("task_repeats") or {},
             temperature=1.0,
         )
-        open_judge_of(judge).check()
+        with _opened(judge) as opened:
+            opened.check()
         stopped = (folder.read_json("results.json") or {}).get("stopped")
         return judge_and_score(folder, specs, samples, settings=asked, stopped=stopped, on_progress=on_progress)
 
 
 def _questions(
-    folder: RunFolder, specs: Mapping[str, Task], samples: Sequence[Sample], repeats_of: Any
+    folder: RunFolder, specs: Mapping[str, Task], samples: Sequence[Sample], repeats_of: Callable[[str], int]
 ) -> list[JudgeQuestion]:
     """Return what no rule can decide, each question once."""
-    judged = {name: spec for name, spec in specs.items() if isinstance(spec, Benchmark) and "judge" in spec.needs}
+    judged = [name for name, spec in specs.items() if isinstance(spec, Benchmark) and "judge" in spec.needs]
     answers = read_predictions(folder.predictions, judged)
-    found: dict[str, JudgeQuestion] = {}
-    for name, spec in judged.items():
-        given = [
-            answer_to_score(sample, answer)
-            for sample in samples
-            if sample.task == name
-            for repeat in range(repeats_of(name))
-            if (answer := answers.get((sample.id, repeat))) is not None and answer.text is not None
-        ]
-        found |= {question.key: question for question in judge_questions(spec, given)}
-    return list(found.values())
+    wanted = {key: answer for key, answer in answers.items() if answer.text is not None}
+    of_answers = questions_by_answer(specs, samples, wanted, repeats_of).values()
+    return list({question.key: question for asked in of_answers for question in asked}.values())
+
+
+def questions_by_answer(
+    specs: Mapping[str, Task],
+    samples: Iterable[Sample],
+    answers: Mapping[Key, Generation],
+    repeats_of: Callable[[str], int],
+) -> dict[Key, list[JudgeQuestion]]:
+    """Return what a judge has to be asked about each answer, by sample id and repeat, for either rule.
+
+    Args:
+        specs: The tasks by id.
+        samples: The run's samples.
+        answers: The answers.
+        repeats_of: Tells by the task how many answers are wanted of a sample.
+    """
+    found: dict[Key, list[JudgeQuestion]] = {}
+    for sample in samples:
+        spec = specs.get(sample.task)
+        if not isinstance(spec, Benchmark) or "judge" not in spec.needs:
+            continue
+        for repeat in range(repeats_of(sample.task)):
+            answer = answers.get((sample.id, repeat))
+            if answer is not None and answer.text is not None:
+                asked = judge_questions(spec, [answer_to_score(sample, answer)])
+                if asked:
+                    found[sample.id, repeat] = asked
+    return found
 
 
 def _asked(

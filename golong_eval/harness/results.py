@@ -167,6 +167,8 @@ class JudgeUsage(_Finite):
     cached: int
     prompt_tokens: int
     completion_tokens: int
+    cost: float | None = None
+    """By the price of the judge's tokens; None without one."""
 
 
 class GridCell(_Finite):

@@ -11,6 +11,7 @@ from golong_eval.errors import DataError
 from golong_eval.harness.results import JudgeUsage
 from golong_eval.harness.run_folder import AppendLog, RunFolder
 from golong_eval.harness.task_book import Task
+from golong_eval.judges.cost import spent
 from golong_eval.judges.question import Verdict
 from golong_eval.rewards import Embedder, Semantic
 
@@ -28,11 +29,13 @@ class ScoringModels:
         judge: Identity of the judge; None where there is none.
         verdicts: Its verdicts by `JudgeQuestion.key`.
         embedder: Gives the embeddings of semantic parts.
+        price: Of the judge's tokens, a million of prompts and of replies.
     """
 
     judge: str | None = None
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     embedder: Embedder | None = None
+    price: tuple[float, float] | None = None
 
     def applied(self, spec: Task) -> Task:
         """Return a task as these models score it: a benchmark's metric names the judge and the embedder."""
@@ -47,15 +50,7 @@ class ScoringModels:
         """What judging took; None without a judge."""
         if self.judge is None:
             return None
-        found = self.verdicts.values()
-        return JudgeUsage(
-            judge=self.judge,
-            questions=len(found),
-            errors=sum(verdict.outcome == "error" for verdict in found),
-            cached=sum(verdict.cached for verdict in found),
-            prompt_tokens=sum(verdict.prompt_tokens for verdict in found if not verdict.cached),
-            completion_tokens=sum(verdict.completion_tokens for verdict in found if not verdict.cached),
-        )
+        return JudgeUsage(judge=self.judge, **spent(self.verdicts.values(), self.price).model_dump())
 
 
 def verdicts_file(folder: Path, judge: str) -> Path:

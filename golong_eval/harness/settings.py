@@ -50,6 +50,14 @@ class JudgeSettings(Frozen):
     """Ask twice, gold and answer in both orders; where the two differ there is no verdict."""
     cache: str | None = None
     """File that keeps verdicts across runs."""
+    price: tuple[float, float] | None = None
+    """Price of a million prompt tokens, and of a million reply tokens."""
+
+    @field_validator("price", mode="before")
+    @classmethod
+    def _price_as_pair(cls, value: object) -> object:
+        """Take ``"0.15,0.6"`` for ``(0.15, 0.6)``."""
+        return tuple(value.split(",")) if isinstance(value, str) else value
 
 
 class RunSettings(Frozen):

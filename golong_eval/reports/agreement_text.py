@@ -13,9 +13,10 @@ __all__ = ["agreement_text"]
 
 
 def agreement_text(found: Sequence[Agreement]) -> str:
-    """Return a table: who, over how many questions, share of equal labels, kappa and alpha."""
+    """Return a table: who, over how many questions, share of equal labels, kappa and alpha; in all, and by rubric."""
     rows = [
         (
+            one.rubric or "all",
             " / ".join(map(shown_line, one.raters)),
             str(one.n),
             NONE if one.share is None else f"{100 * one.share:.1f} %",
@@ -24,5 +25,5 @@ def agreement_text(found: Sequence[Agreement]) -> str:
         )
         for one in found
     ]
-    header = ("raters", "questions", "agree", "Cohen's kappa", "Krippendorff's alpha")
-    return "\n".join(["", *table(header, rows, right=range(1, 5))])
+    header = ("rubric", "raters", "questions", "agree", "Cohen's kappa", "Krippendorff's alpha")
+    return "\n".join(["", *table(header, rows, right=range(2, 6))])

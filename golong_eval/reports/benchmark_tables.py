@@ -64,6 +64,7 @@ def benchmark_notes(results: Results) -> list[str]:
         notes.append(
             f"judge {shown_line(judge.judge)}: {judge.questions} answers that no rule decides{kept}{errors}; "
             f"{judge.prompt_tokens:,} + {judge.completion_tokens:,} tokens"
+            + (f", {judge.cost:,.2f} by its price" if judge.cost is not None else "")
         )
     return notes
 

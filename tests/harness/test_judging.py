@@ -38,7 +38,7 @@ def run(tmp_path: Path, judge: dict[str, Any] | None, **settings: Any) -> Result
 
 @pytest.fixture
 def honest(server: Server) -> Server:  # noqa: F811
-    server.default = saying(judging(lambda answer: answer == "fourteen years"))
+    server.default = saying(judging(lambda answer: "fourteen years" in answer))
     return server
 
 

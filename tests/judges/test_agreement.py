@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golong_eval.errors import ConfigError, DataError
@@ -26,6 +26,7 @@ def test_alpha_is_what_krippendorff_published() -> None:
     assert krippendorff_alpha(units) == pytest.approx(0.743, abs=5e-4)
 
 
+@settings(deadline=None)  # the first one imports scikit-learn
 @given(st.lists(st.tuples(SIDES, SIDES), min_size=2, max_size=30))
 def test_alpha_and_kappa_are_at_most_one_and_one_where_all_agree(pairs: Any) -> None:
     alpha = krippendorff_alpha(pairs)

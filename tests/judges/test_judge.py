@@ -71,11 +71,20 @@ def test_a_prompt_has_rubric_question_gold_and_the_answer_in_a_fence_and_no_docu
     assert swapped.index("It is Rome.") < swapped.index("Paris")
 
 
+def test_the_page_shows_the_prompt_as_it_is() -> None:
+    page = Path(__file__).parents[2] / "docs" / "judges.md"
+    if not page.exists():
+        pytest.skip("no docs here")
+    shown = "\n".join(line.removeprefix("    ") for line in page.read_text(encoding="utf-8").splitlines())
+    assert judge_prompt(asked("the capital of France")) in shown
+
+
 def test_a_long_answer_loses_its_middle_and_the_judge_is_told() -> None:
     prompt = judge_prompt(asked("a" * 500_000 + "THE END"))
     assert len(prompt) < 25_000
     assert "THE END" in prompt
     assert "480,007 characters in the middle are left out" in prompt
+    assert "It is long: 480,007 characters in its middle are left out." in prompt.partition("\n-----")[0]
 
 
 @pytest.mark.parametrize(
