@@ -70,8 +70,8 @@ class BABILong(Benchmark[BABILongRow]):
     binary = True
     flaws = (
         "the published rule reads the first sentence, be it of the thinking, finds labels inside of other words (no in "
-        "know, one in none), drops the labels of the question even where they are given as an answer, and never cuts at "
-        "the next question"
+        "know, one in none), drops the labels of the question even where they are the answer, and never cuts at the "
+        "next question"
     )
     macro = "task"
     templates: ClassVar[tuple[str, ...]] = (*ASKED, _OPEN, _CLOSE, _OMITTED)

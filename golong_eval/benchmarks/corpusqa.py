@@ -31,9 +31,9 @@ EQUAL = Rubric(
     id="corpusqa_equal",
     text=(
         "The two answers to the problem are equivalent: the same number (two decimals decide, and a percentage is the "
-        "same as its fraction where the problem asks for either), the same name or date, or the same items in any order "
-        "unless the problem asks for one. A list with an item too many or too few is wrong, and so are several answers "
-        "to choose from; an empty list is an answer."
+        "same as its fraction where the problem asks for either), the same name or date, or the same items in any "
+        "order unless the problem asks for one. A list with an item too many or too few is wrong, and so are several "
+        "answers to choose from; an empty list is an answer."
     ),
 )
 _DOMAINS = ("financial_zh", "financial_en", "education_en", "real_estate_en")

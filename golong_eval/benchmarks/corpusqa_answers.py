@@ -13,6 +13,7 @@ __all__ = ["plainly_equal"]
 _LONGEST_VALUE = 200  # characters of a number or a date
 _LONGEST_LIST = 20_000
 _DATE = re.compile(r"([12][0-9]{3}) ?[-/年] ?([0-9]{1,2})(?: ?[-/月] ?([0-9]{1,2}))?(?: ?[月日])?")
+_DOTTED = re.compile(r"[0-9]\.[0-9]+\.[0-9]")  # 3.5.2019 is no number
 _ITEM = re.compile(
     r"\s*(?:'(?P<single>(?:[^'\\]|\\.|'(?!\s*(?:[,，、;；]|$)))*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\""
     r"|(?P<plain>[^,，、;；\"\[\]]*))\s*(?:[,，、;；]|$)"
@@ -59,7 +60,7 @@ def _key(text: str) -> _Key:
         date = _DATE.fullmatch(clean(text))
         if date is not None:
             return ("date", *(int(part) for part in date.groups() if part))
-        number = read_quantity(plain_math(text))
+        number = None if _DOTTED.search(text) else read_quantity(plain_math(text))
         if number is not None:
             return ("number", str(number.value), tuple(sorted(number.unit)), number.percent)
     return ("text", fold(text))

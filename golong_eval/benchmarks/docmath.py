@@ -81,8 +81,8 @@ class DocMath(Benchmark[DocMathRow]):
     needs = ("judge",)
     binary = True
     flaws = (
-        "the published rule ignores signs and powers of ten and rounds up at two decimals, so 0.0312 passes for 0.0391, "
-        "takes the first number that is stated, and one that it can't read for 0"
+        "the published rule ignores signs and powers of ten and rounds up at two decimals, so 0.0312 passes for "
+        "0.0391, takes the first number that is stated, and one that it can't read for 0"
     )
     templates = (_BEFORE, _OMITTED, _CLOSE, _AFTER)
     apart = ("paragraphs",)
@@ -116,7 +116,13 @@ class DocMath(Benchmark[DocMathRow]):
         return sample.model_copy(update={"metadata": sample.metadata.model_copy(update={"evidence": tuple(evidence)})})
 
     def prompt(self, sample: Sample, context: ContextMode = "full") -> Prompt:
-        """Return the paragraphs in tags, the question, and the form of the answer; the whole message is cut if need be."""
+        """Return the paragraphs in tags, the question, and the form of the answer.
+
+        The whole message is cut if need be.
+
+        Raises:
+            DataError: ``context="evidence"``, and the row names none.
+        """
         after = _AFTER.replace("{question}", sample.question.strip())
         if context == "none":
             return Prompt(after=_OMITTED + after)

@@ -20,14 +20,13 @@ _SYMBOLS = str.maketrans("", "", "=≈`%$°£€¥")
 _LEADING_DOTS = re.compile(r"\.{1,2}(?=[0-9]*\.*[0-9]+\Z)")
 _LITERAL = re.compile(r"-?(?:0+|[1-9][0-9]*|[0-9]+\.[0-9]*|\.[0-9]+)")
 _LONGEST_LITERAL = 4_300  # digits: more are an error in Python
-_TOLERANCE = 0.0015
 
 
 def published_statement(text: str) -> str | None:
     """Return what the published rule takes for the stated number: behind the first "the answer is", and one space.
 
-    A response that is nothing but a number is one; of any other without a statement the ports evaluate the text, which is
-    not done here.
+    A response that is nothing but a number is one; of any other without a statement the ports evaluate the text, which
+    is not done here.
 
     >>> published_statement("The answer is **(-1,234.5)**."), published_statement("The answer is: 5")
     ('-1234.5', None)
@@ -46,7 +45,9 @@ def published_number(stated: str) -> float:
     >>> [published_number(text) for text in ("$-1234.5", ".25", "1.2.3", "05", "")]
     [-1234.5, 25.0, 0.0, 0.0, 0.0]
     """
-    digits = _LEADING_DOTS.sub("", stated.translate(_SYMBOLS), count=1)
+    digits = stated.translate(_SYMBOLS)
+    dots = _LEADING_DOTS.match(digits)  # .25 is read as 25
+    digits = digits if dots is None else digits[dots.end() :]
     if len(digits) > _LONGEST_LITERAL or _LITERAL.fullmatch(digits) is None:
         return 0.0
     return float(digits)
@@ -55,8 +56,8 @@ def published_number(stated: str) -> float:
 def numbers_agree(answer: float, gold: float) -> bool:
     """Return whether two numbers are the same by the published rule, in the form of its ports.
 
-    Signs aside, they differ by a power of ten; or by 100, 1,000 or 100,000 within 0.15 %; or both round up to the same at
-    two decimals (three in the official repository). Or they differ by at most 0.15 % of the gold.
+    Signs aside, they differ by a power of ten; or by 100, 1,000 or 100,000 within 0.15 %; or both round up to the same
+    at two decimals (three in the official repository). Or they differ by at most 0.15 % of the gold.
 
     >>> [numbers_agree(one, 0.0391) for one in (0.0312, -0.0391, 3.91, 0.0412)]
     [True, True, True, False]
@@ -64,28 +65,27 @@ def numbers_agree(answer: float, gold: float) -> bool:
     if not (math.isfinite(answer) and math.isfinite(gold)):
         return False
     larger, smaller = max(abs(answer), abs(gold)), min(abs(answer), abs(gold))
-    if smaller and (power := _log10(larger, smaller)).is_integer() and power < 700:
+    if smaller and math.isfinite(larger / smaller) and math.log10(larger / smaller).is_integer():
         return True
-    within = _TOLERANCE * larger
-    if any(
-        smaller <= larger / (scale / 2) and abs(smaller * scale - larger) <= within for scale in (100, 1_000, 100_000)
-    ):
+    if any(_within(smaller * scale, larger) for scale in (100, 1_000, 100_000) if smaller <= larger / (scale / 2)):
         return True
     if larger < 1e300 and math.ceil(larger * 100) == math.ceil(smaller * 100):
         return True
-    return abs(answer - gold) <= _TOLERANCE * abs(gold)
+    return _within(answer, gold)
 
 
-def _log10(larger: float, smaller: float) -> float:
-    ratio = larger / smaller
-    return math.log10(ratio) if math.isfinite(ratio) else math.inf
+def _within(answer: float, gold: float) -> bool:
+    margin = 0.0015 * abs(gold)
+    return gold - margin <= answer <= gold + margin
 
 
 # ---- the strict rule
 
 _LONGEST = 400  # characters of a conclusion that is read as a number; a longer one may hold others
 _SCALE = re.compile(r"(?<=[0-9]) ?(thousand|million|billion|trillion|mn|bn|tn|[kmb])s?\b", re.IGNORECASE)
+_DOTTED = re.compile(r"[0-9]\.[0-9]+\.[0-9]")  # 1.2.3 and 3.5.2019 are no numbers
 _STEMS = {"mn": "million", "m": "million", "bn": "billion", "b": "billion", "tn": "trillion", "k": "thousand"}
+_FALL = re.compile(r"\b(?:decreas|declin|fell|fall|drop|loss|lower|reduc|less|down|negative)", re.IGNORECASE)
 _PERCENT = re.compile(r"per ?cent|%|\bratio\b|\brates?\b|\bshares?\b|\bproportion\b|\bmargins?\b", re.IGNORECASE)
 
 
@@ -96,8 +96,9 @@ def same_number(said: str, gold: float, question: str) -> bool | None:
     value is within 0.15 % of the gold; or rounds to it at the decimals that the gold shows; or is the gold rounded to
     at least three figures.
 
-    It can't tell if there is no single number; if a question about a percentage or ratio is answered by the one in the place
-    of the other; or if a scale word stands behind the gold's own number and not in the question.
+    It can't tell if there is no single number; if a question about a percentage or ratio is answered by the one in the
+    place of the other; if a scale word stands behind the gold's own number and not in the question; or if a word such
+    as decrease stands in the place of a sign.
 
     Args:
         said: The conclusion.
@@ -108,7 +109,7 @@ def same_number(said: str, gold: float, question: str) -> bool | None:
     [True, True, False, False, None, None]
     """
     plain = plain_math(said) if len(said) <= _LONGEST else ""
-    found = read_quantity(plain) or only_quantity(plain)
+    found = _number(plain)
     if found is None:
         return None
     if _equal(found, gold):
@@ -119,13 +120,15 @@ def same_number(said: str, gold: float, question: str) -> bool | None:
         if bare is not None and _equal(bare, gold):
             word = scale[1].lower()
             return True if _STEMS.get(word, word) in question.lower() else None
+    if found.value > 0 > gold and _FALL.search(plain) and _equal(Quantity(-found.value, percent=found.percent), gold):
+        return None
     if _PERCENT.search(question) and any(_equal(Quantity(value), gold) for value in _rescaled(found.value)):
         return None
     return False
 
 
 def _number(plain: str) -> Quantity | None:
-    return read_quantity(plain) or only_quantity(plain)
+    return None if _DOTTED.search(plain) else read_quantity(plain) or only_quantity(plain)
 
 
 def _rescaled(value: Fraction) -> tuple[Fraction, Fraction]:

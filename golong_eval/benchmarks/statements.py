@@ -11,7 +11,7 @@ from golong_eval.text import bare, boxes, clean
 __all__ = ["Statement", "last_statement", "undressed"]
 
 _SIGN = re.compile("[-\u2212\u2013] (?=[$€£¥]? ?[0-9.])")
-_HEAD = re.compile(r"the\s{1,4}\*{0,3}answer\*{0,3}\s{1,4}is[ \t*]{0,9}[:：]?[\s*]{0,20}", re.IGNORECASE)
+_HEAD = re.compile(r"the\s{1,4}\*{0,3}answer\*{0,3}\s{1,4}is\b[ \t*]{0,9}[:：]?[\s*]{0,20}", re.IGNORECASE)
 
 
 class Statement(NamedTuple):
@@ -48,11 +48,11 @@ def undressed(line: str) -> str:
     >>> undressed("**(Paris)**."), undressed(r"$\boxed{12.5}$"), undressed("(A) and (B)"), undressed("- 5")
     ('Paris', '12.5', '(A) and (B)', '-5')
     """
-    said = clean(line).strip("* ")
+    said = clean(line).lstrip("* ").rstrip("*.。 ")
     sign = _SIGN.match(said)  # which a bullet looks like
     said = bare(said if sign is None else f"-{said[sign.end() :]}")
     found = boxes(said)
-    if len(found) == 1 and not (said[: found[0].start] + said[found[0].end :]).strip("$ "):
+    if len(found) == 1 and not (said[: found[0].start] + said[found[0].end :]).strip("$ \\()[]"):
         said = bare(clean(found[0].content))
     if said.startswith("(") and said.endswith(")") and not {"(", ")"} & set(said[1:-1]):
         said = bare(said[1:-1].strip())

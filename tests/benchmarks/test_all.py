@@ -35,7 +35,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
 HOSTILE = [
     "",
     " \n\t",
-    "\x00\x1b[2J\u202e",
+    "\x00\x1b[J\u202e",
     "\ud83d\udc00"[0] + "x",
     "<think>",
     "</think>" * 1_000,

@@ -57,7 +57,7 @@ def test_rules_go_first_and_the_judge_decides_the_rest(tmp_path: Path, honest: S
     row = results["frames"]
     assert (row.mean, row.scored) == (pytest.approx(2 / 3), 3)
     asked = questions(honest)
-    assert len({text.split("-----")[2] for text in asked}) == 2  # fourteen years, Weil
+    assert {text.split("-----")[2].strip(" .\n") for text in asked} == {"fourteen years", "Weil"}
     assert not any("1852" in text for text in asked)
     assert "judge=judge@" in row.metric
     assert results.judge is not None
