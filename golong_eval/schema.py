@@ -326,6 +326,8 @@ class Generation(Frozen):
     finish_reason: Literal["stop", "length", "error"]
     thinking_unfinished: bool = False
     """The model was still thinking when its tokens ran out (also when the opening tag stood in the prompt)."""
+    thinking_apart: bool = False
+    """The server sent the thinking apart from the answer; the tags around it in `text` are ours."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int | None = None

@@ -36,7 +36,8 @@ def as_run_here(command: str, papers: Path, server: str) -> list[str]:
     if command.startswith("golong data fetch"):
         return ["tasks", "list"]  # there is no network
     if "--data data" in command or "--suite" in command:
-        return with_shipped_rows(re.sub("--judge m --judge-url [^ ]+", "--judge none", command), server)
+        words = with_shipped_rows(re.sub("--judge m --judge-url [^ ]+", "--judge none", command), server)
+        return [*words, "--output-dir", "benchmarks"]  # apart: runs of the same tasks are compared further down
     command = command.replace("path/to/checkpoint", embedded_model()).replace("~/papers", str(papers))
     if "--base-url" in command:
         command = re.sub(r"http://localhost:800[01]/v1", server, command).replace("org/model", "m")

@@ -23,8 +23,10 @@ LABELS: dict[str, tuple[str, ...]] = {
 
 _YES_NO_TASKS = ("qa6", "qa9", "qa10")
 _WORDS = re.compile(r"\w+")
-_DENIES = re.compile(r"\b(?:not|never|neither|nor|cannot|unknown|unclear)\b|n['’]t\b")
-_STATES = frozenset(("is", "was", "are", "answer", "s"))
+_DENIED = re.compile(r"(?:\b(?:not|never|neither|nor)\b|n['’]t\b)(?:(?!\bbut\b)[^,;])*")
+"""A denial, up to a comma or a "but": what it names is no answer."""
+_STATES = frozenset(("is", "are", "answer", "s"))
+_UNKNOWN = re.compile(r"\b(?:cannot|unknown|unclear)\b")
 _SENTENCES = re.compile(r"[.!?](?=\s|$)|:")
 _SENTENCES_AND_LINES = re.compile(r"[.!?](?=\s|$)|:|\n")
 _NEXT = re.compile(r"\bquestion:|<context>|<example>", re.IGNORECASE)
@@ -41,14 +43,19 @@ def published(text: str, task: str, question: str, target: str) -> tuple[bool, l
 
 
 def _stated(text: str, task: str) -> list[str]:
-    """Return the words of the last sentence that states an answer, or else that names a label."""
+    """Return the words of the last sentence that states an answer (what is so), or else that names a label.
+
+    What a sentence denies is left out.
+    """
     named: list[str] = []
     stated: list[str] = []
     breaks = _SENTENCES if task == "qa8" else _SENTENCES_AND_LINES
     for part in breaks.split(_NEXT.split(visible(text), maxsplit=1)[0]):
         sentence = fold(part)
-        if task not in _YES_NO_TASKS and _DENIES.search(sentence):
-            continue
+        if task not in _YES_NO_TASKS:
+            sentence = _DENIED.sub(" ", sentence)
+            if _UNKNOWN.search(sentence):
+                continue
         words = _WORDS.findall(sentence.replace(",", " or "))
         if not set(words).isdisjoint(LABELS[task]):
             named = words

@@ -82,7 +82,7 @@ class Answer:
     """What a model answered.
 
     Attributes:
-        text: As it was written, with its thinking.
+        text: As it was written, with its thinking where that stands in the response; a server may send it apart.
         final: What follows the thinking; what scorers read unless the published one is known to read all.
         language: Of the sample.
     """

@@ -14,15 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from golong_eval.benchmarks.base import Answer, Benchmark, DataSource, NeedsJudge, Row, Said, document
+from golong_eval.benchmarks.conversations import turns_of
 from golong_eval.benchmarks.corpusqa_answers import plainly_equal
 from golong_eval.benchmarks.statements import last_statement
 from golong_eval.errors import DataError
 from golong_eval.judges.question import JudgeQuestion, Rubric
 from golong_eval.rewards.outcome import Outcome, no_answer
-from golong_eval.schema import Prompt, Sample, Turn, Variant
+from golong_eval.schema import Prompt, Sample, Variant, sha256_text
 from golong_eval.tasks import ContextMode
 
 __all__ = ["CorpusQA1M", "CorpusQA128K", "CorpusQARow"]
@@ -38,7 +39,6 @@ EQUAL = Rubric(
 )
 _DOMAINS = ("financial_zh", "financial_en", "education_en", "real_estate_en")
 _PUBLISHED = re.compile(r"The answer is: (.*)")
-_TURNS = TypeAdapter(list[Turn])
 
 
 class CorpusQARow(Row):
@@ -89,7 +89,8 @@ class CorpusQA128K(Benchmark[CorpusQARow]):
         """Return the sample of a row; its messages are its one document, as JSON."""
         if not row.domain:
             raise DataError(f"{place}: id: {row.id!r} names no domain", f"known: {', '.join(_DOMAINS)}")
-        _turns(row.prompt, place)
+        message = turns_of(row.prompt, place)[-1].content
+        start = message.rfind(row.question.strip())
         return self.make_sample(
             row,
             row.id,
@@ -98,6 +99,7 @@ class CorpusQA128K(Benchmark[CorpusQARow]):
             documents=[document(row.prompt)],
             language="zh" if row.domain.endswith("_zh") else "en",
             groups={"domain": row.domain},
+            cluster=sha256_text(message[:start]) if start > 0 else None,  # questions on one collection
         )
 
     def prompt(self, sample: Sample, context: ContextMode = "full") -> Prompt:
@@ -107,7 +109,7 @@ class CorpusQA128K(Benchmark[CorpusQARow]):
         """
         if context == "evidence":
             raise self.no_evidence()
-        turns = _turns(sample.documents[0].read(), sample.id)
+        turns = turns_of(sample.documents[0].read(), sample.id)
         message, history = turns[-1].content, tuple(turns[:-1])
         start = message.rfind(sample.question.strip())
         behind = 2 * start > len(message)
@@ -151,15 +153,3 @@ class CorpusQA1M(CorpusQA128K):
     name = "CorpusQA 1M"
     data = DataSource("Tongyi-Zhiwen/CorpusQA", ("1m_4domains.jsonl",), megabytes=1300)
     lengths = "about 905k tokens"
-
-
-def _turns(prompt: str, place: str) -> list[Turn]:
-    try:
-        turns = _TURNS.validate_json(prompt)
-    except ValidationError as error:
-        raise DataError(
-            f"{place}: prompt: no list of messages ({error.errors()[0]['msg']})", "check the file"
-        ) from None
-    if not turns or turns[-1].role != "user":
-        raise DataError(f"{place}: prompt: the last message is not the user's", "check the file")
-    return turns

@@ -7,18 +7,21 @@ import gzip
 import hashlib
 import json
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from golong_eval._optional import require
+from golong_eval.benchmarks.json_rows import json_rows
 from golong_eval.errors import ConfigError, DataError
 
 __all__ = ["RawRow", "data_hash", "files_of", "read_rows"]
 
 _POINTER = b"version https://git-lfs"
-_HTML = (b"<!doctype html", b"<html")
-_AT_ONCE = 64  # rows of a parquet file that are turned into Python's values at a time: some are megabytes large
+_HTML = (b"<!doctype html", b"<html", b"<?xml")
+_AT_ONCE = 16  # rows of a parquet file that are turned into Python's values at a time: some are megabytes large
 
 
 class RawRow(NamedTuple):
@@ -33,8 +36,8 @@ class RawRow(NamedTuple):
 def read_rows(path: Path, patterns: Sequence[str] = ()) -> Iterator[RawRow]:
     """Yield the rows of a file, or of the files of a folder.
 
-    A JSON file is an array of objects, or an object that holds one such array (``data``, ``rows``, a split). It is read
-    whole, which takes about twice its size in memory (measured: 288 MB for 148 MB). The other kinds are read by pieces.
+    A JSON file is an array of objects, or an object that holds one such array (``data``, ``rows``, a split). All files
+    are read by pieces: what is in memory is a few rows.
 
     Args:
         path: A file, read whatever its name by its suffix; or a folder.
@@ -60,13 +63,13 @@ def read_rows(path: Path, patterns: Sequence[str] = ()) -> Iterator[RawRow]:
                         f"a row is an object, not {_kind(fields)}", "check the file", file=file, line=number
                     )
                 yield RawRow(file, number, fields)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise ConfigError(f"cannot read {file} ({reason})", "check the file and its rights") from error
         except UnicodeDecodeError as error:
-            raise DataError(f"not UTF-8 ({error.reason} at byte {error.start})", "convert it", file=file) from None
-        except EOFError as error:
-            raise DataError("the gzipped file ends too early", "get it again", file=file) from error
+            hint = "convert it to UTF-8, or get it again"
+            raise DataError(f"not UTF-8 ({error.reason})", hint, file=file, line=_undecodable(file)) from None
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"no whole gzipped file ({error})", "get it again", file=file) from error
+        except OSError as error:
+            raise _unreadable(file, error) from error
         if not count:
             raise DataError("holds no rows", "get the file again, or name another", file=file)
 
@@ -84,10 +87,10 @@ def files_of(path: Path, patterns: Sequence[str] = ()) -> list[Path]:
     if patterns:
         found = {file for pattern in patterns for file in path.glob(pattern) if file.is_file()}
     else:
-        found = {file for file in path.iterdir() if file.is_file() and file.name != "golong-data.json"}
+        found = {file for file in _listed(path) if file.is_file() and file.name != "golong-data.json"}
         found = {file for file in found if Path(file.name.removesuffix(".gz")).suffix.lower() in _READERS}
     if not found:
-        there = ", ".join(sorted(file.name for file in path.iterdir())[:10]) or "nothing"
+        there = ", ".join(sorted(file.name for file in _listed(path))[:10]) or "nothing"
         wanted = ", ".join(patterns) or "a file of rows"
         raise ConfigError(f"{path} holds no {wanted}; it has {there}", "name the file itself, or another folder")
     return sorted(found)
@@ -106,15 +109,39 @@ def data_hash(files: Sequence[Path]) -> dict[str, str]:
             with file.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
         except OSError as error:
-            raise ConfigError(f"cannot read {file} ({error.strerror})", "check its rights") from error
+            raise _unreadable(file, error) from error
         hashes[file.name if names.count(file.name) == 1 else str(file)] = digest
     return hashes
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"cannot read {path} ({error.strerror or error})", "check that it is there, and its rights")
+
+
+def _undecodable(file: Path) -> int | None:
+    """Return the first line that is not UTF-8. A decoder tells where in its buffer, not where in the file."""
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return None
 
 
 def _check_start(file: Path) -> None:
     """Refuse what is often saved in the place of a data file."""
     with file.open("rb") as content:
-        start = content.read(512).lstrip().lower()
+        start = content.read(512).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if not start:
+        raise DataError("is empty", "get the file again, or name another", file=file)
     if start.startswith(_POINTER):
         raise DataError("this is a pointer of Git LFS, not the data", "git lfs pull, or golong data fetch", file=file)
     if start.startswith(_HTML):
@@ -129,28 +156,7 @@ def _opened(file: Path) -> IO[str]:
 
 def _json(file: Path) -> Iterator[tuple[int, Any]]:
     with _opened(file) as content:
-        try:
-            whole = json.load(content)
-        except (json.JSONDecodeError, RecursionError) as error:
-            line = getattr(error, "lineno", None)
-            hint = (
-                "get it again" if file.suffix == ".gz" else "get it again; a file with an object a line ends in .jsonl"
-            )
-            raise DataError(
-                f"no JSON ({getattr(error, 'msg', 'nested too deeply')})", hint, file=file, line=line
-            ) from None
-    if isinstance(whole, dict):
-        arrays = [value for value in whole.values() if isinstance(value, list)]
-        if len(arrays) != 1:
-            raise DataError(f"an object with {len(arrays)} arrays, not one of rows", "name another file", file=file)
-        whole = arrays[0]
-    if not isinstance(whole, list):
-        raise DataError(f"holds {_kind(whole)}, not an array of rows", "name another file", file=file)
-    whole.reverse()
-    number = 0
-    while whole:  # a row that was read leaves the memory
-        number += 1
-        yield number, whole.pop()
+        yield from json_rows(content, file)
 
 
 def _jsonl(file: Path) -> Iterator[tuple[int, Any]]:
@@ -160,8 +166,9 @@ def _jsonl(file: Path) -> Iterator[tuple[int, Any]]:
                 continue
             try:
                 yield number, json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                reason = getattr(error, "msg", "nested too deeply")
+            except (ValueError, RecursionError) as error:  # also for a number of thousands of digits
+                deep = isinstance(error, RecursionError)
+                reason = "nested too deeply" if deep else getattr(error, "msg", str(error).partition(";")[0])
                 raise DataError(f"no JSON ({reason})", "each line is one row", file=file, line=number) from None
 
 
@@ -171,11 +178,13 @@ def _separated(separator: str) -> Callable[[Path], Iterator[tuple[int, Any]]]:
         with _opened(file) as content:
             rows = csv.DictReader(content, delimiter=separator, strict=True)
             try:
+                names = rows.fieldnames or ()
+                if len(set(names)) < len(names):
+                    raise DataError("two columns have the same name", "rename one", file=file, line=rows.line_num)
                 for fields in rows:
                     if None in fields or None in fields.values():
-                        columns = len(rows.fieldnames or ())
                         raise DataError(
-                            f"a row of another number of cells than the head's {columns}",
+                            f"a row of another number of cells than the head's {len(names)}",
                             "check the separator and the quotes",
                             file=file,
                             line=rows.line_num,
@@ -196,8 +205,10 @@ def _parquet(file: Path) -> Iterator[tuple[int, Any]]:
             for batch in table.iter_batches(batch_size=_AT_ONCE):
                 for fields in batch.to_pylist():
                     number += 1
-                    yield number, fields
-    except arrow.ArrowException as error:
+                    yield number, {name: _plain(value) for name, value in fields.items()}
+    except (arrow.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's; Arrow's own have no number
+            raise
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"no readable parquet file ({reason})", "get it again", file=file) from None
 
@@ -209,6 +220,21 @@ _READERS: dict[str, Callable[[Path], Iterator[tuple[int, Any]]]] = {
     ".parquet": _parquet,
     ".tsv": _separated("\t"),
 }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: numbers, texts, lists, objects. Times become ISO 8601."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):  # a map's pairs are tuples
+        return [_plain(part) for part in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _kind(value: object) -> str:

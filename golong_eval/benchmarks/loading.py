@@ -139,7 +139,7 @@ def samples_of(
     if limit is not None:
         total = sum(1 for _ in benchmark.load(located.path))
         if limit < total:
-            chosen = set(random.Random(f"{seed}/{benchmark.id}").sample(range(total), limit))
+            chosen = set(random.Random(f"{seed}/{benchmark.data_name()}").sample(range(total), limit))
     seen: dict[str, str] = {}
     for number, (place, row) in enumerate(benchmark.load(located.path)):
         if chosen is not None and number not in chosen:

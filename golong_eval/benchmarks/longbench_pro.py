@@ -30,13 +30,14 @@ __all__ = ["LongBenchPro", "LongBenchProCoT", "LongBenchProRow"]
 
 _SUMMARY = "rouge_l"
 _PASSED_SUMMARY = 0.65
-_LONGEST_AREA = 1_000_000  # characters of an answer, beyond which it is none
+_LONGEST_AREA = 1_000_000  # characters of an answer, beyond which it is none, unless the gold is as long
 
 
 class LongBenchProRow(Row):
     """A row of ``longbench_pro.json``."""
 
-    id: Annotated[str, BeforeValidator(str)]
+    id: Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+    """A text or a whole number in the data."""
     context: str
     language: Literal["Chinese", "English"]
     token_length: str
@@ -71,8 +72,9 @@ class LongBenchPro(Benchmark[LongBenchProRow]):
     needs = ("chinese",)
     embeds = True
     flaws = (
-        "the published rules count blank lines, bullets and numbering as part of the answer, divide ordered pairs by "
-        "those of the answer (two right items of ten score 1), and score a summary with all that stands before it"
+        "the published rules count blank lines, bullets and numbering as part of the answer, read a short answer off "
+        "its first line alone, divide ordered pairs by those of the answer (two right items of ten score 1), and score "
+        "a summary with all that stands before it"
     )
     apart = ("context", "question_nonthinking", "question_thinking")
     scored_by = ("secondary_task", "answer", "language")
@@ -83,23 +85,29 @@ class LongBenchPro(Benchmark[LongBenchProRow]):
         Raises:
             DataError: A column is missing or wrong, the task is unknown, or the gold does not fit its metric.
         """
-        row = super().read_row(fields, place)
-        if row.secondary_task not in SECONDARY_TASKS:
-            close = nearest(row.secondary_task, SECONDARY_TASKS)
-            hint = f"did you mean {close!r}?" if close else "another revision of the data?"
-            raise DataError(f"{place}: secondary_task: unknown task {row.secondary_task!r}", hint)
-        try:
-            coerce_gold(row.metric, list(row.answer))
-        except DataError as error:
-            raise DataError(f"{place}: answer: {error}", error.hint) from error
-        return row
+        return _checked(super().read_row(fields, place), place)
+
+    def row_of_columns(self, fields: Mapping[str, Any], place: str) -> LongBenchProRow:
+        """Return a row for scoring alone, its task known and its gold one that the task's metric takes.
+
+        Raises:
+            DataError: A column is missing or wrong, the task is unknown, or the gold does not fit its metric.
+        """
+        return _checked(super().row_of_columns(fields, place), place)
 
     def sample(self, row: LongBenchProRow, place: str) -> Sample:
-        """Return the sample of a row."""
+        """Return the sample of a row.
+
+        Raises:
+            DataError: Its question is blank. Rows for scoring have none, so this is no matter of `read_row`.
+        """
+        question = self._question(row)
+        if is_blank(question):
+            raise DataError(f"{place}: the question of {row.id} is blank", "another revision of the data?")
         return self.make_sample(
             row,
             row.id,
-            question=self._question(row),
+            question=question,
             answers=row.answer,
             documents=[document(row.context)],
             language="zh" if row.language == "Chinese" else "en",
@@ -121,8 +129,11 @@ class LongBenchPro(Benchmark[LongBenchProRow]):
             raise self.no_evidence()
         if context == "none":
             return Prompt(after=sample.question.strip())
-        text = sample.documents[0].read()
-        return Prompt(documents=text.lstrip(), after=f"\n\n\n\n{sample.question.rstrip()}", cut="message")
+        text = sample.documents[0].read().lstrip()
+        after = f"\n\n\n\n{sample.question}".rstrip()  # the whole is stripped, also where one of the two is blank
+        if not text or not after:
+            text, after = text.rstrip(), after.lstrip()
+        return Prompt(documents=text, after=after, cut="message")
 
     def score(self, answer: Answer, row: LongBenchProRow, variant: Variant) -> Said:
         r"""Score an answer by its task's metric; a summary's other half is a cosine, where there is an embedder.
@@ -136,7 +147,7 @@ class LongBenchPro(Benchmark[LongBenchProRow]):
         shown = answer.final if variant == "official" else answer_area(answer.final)
         if is_blank(shown):
             return Outcome(0.0, status="empty", reason="the answer area is empty")
-        if variant == "strict" and row.metric != _SUMMARY and len(shown) > _LONGEST_AREA:
+        if variant == "strict" and row.metric != _SUMMARY and len(shown) > _longest(row.answer):
             return Outcome(0.0, status="unparsed", reason=f"an answer of {len(shown)} characters is none")
         scorer = _scorer(row.metric, row.answer, variant)
         outcome: Outcome = scorer(shown, Ask(language="zh" if row.language == "Chinese" else "en"))
@@ -167,6 +178,32 @@ class LongBenchProCoT(LongBenchPro):
 
     def _question(self, row: LongBenchProRow) -> str:
         return row.question_thinking
+
+
+def _checked(row: LongBenchProRow, place: str) -> LongBenchProRow:
+    if row.secondary_task not in SECONDARY_TASKS:
+        close = _nearest_task(row.secondary_task)
+        hint = f"did you mean {close!r}?" if close else "another revision of the data?"
+        raise DataError(f"{place}: secondary_task: unknown task {row.secondary_task!r}", hint)
+    try:
+        coerce_gold(row.metric, list(row.answer))
+    except DataError as error:
+        raise DataError(f"{place}: answer: {error}", error.hint) from error
+    if row.metric == _SUMMARY and not all(any(map(str.isalnum, text)) for text in row.answer):
+        raise DataError(f"{place}: answer: a summary has no word in it", "another revision of the data?")
+    return row
+
+
+def _nearest_task(name: str) -> str | None:
+    """Return the task of the same number, else the one whose name is closest."""
+    number = name.partition(" ")[0].casefold()
+    same = [task for task in SECONDARY_TASKS if task.partition(" ")[0].casefold() == number]
+    folded = {task.casefold(): task for task in SECONDARY_TASKS}
+    return same[0] if same else folded.get(nearest(name, folded) or "")
+
+
+def _longest(answer: tuple[str, ...]) -> int:
+    return max(_LONGEST_AREA, 4 * sum(len(item) + 1 for item in answer))
 
 
 @lru_cache(maxsize=4096)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from golong_eval.benchmarks.base import Answer, NeedsJudge, Said
-from golong_eval.benchmarks.longbench_v1 import LongBenchV1, LongBenchV1Row, bare_answer
-from golong_eval.benchmarks.qa_text import covers, last_line, normalized
+from golong_eval.benchmarks.longbench_v1 import LongBenchV1, LongBenchV1Row
+from golong_eval.benchmarks.qa_text import covers, last_line, reads_alike
+from golong_eval.benchmarks.statements import last_statement, undressed
 from golong_eval.judges.question import JudgeQuestion, Rubric
 from golong_eval.rewards.outcome import Outcome, no_answer
 from golong_eval.schema import Prompt, Sample, Variant
@@ -36,19 +37,20 @@ _AFTER = (
     "\n</text>\n\nQuestion: {input}\n\nThink it through step by step, then end with a line of this form:\n"
     '"Therefore, the answer is (insert answer here)".'
 )
-_CONCLUDED = re.compile(r"therefore,? the answer is:?\s*(.*)", re.IGNORECASE)
+_CONCLUDED = re.compile(r"therefore, the answer is", re.IGNORECASE)
+_NOTHING = re.compile(r"(?:therefore,? )?(?:the answer is)?[ :.]*", re.IGNORECASE)
 
 
 def concluded(text: str) -> str:
-    r"""Return what the last line "Therefore, the answer is ..." says, else the last line.
+    r"""Return what the last line with "therefore, the answer is" says after it, else the last line, as published.
 
     >>> concluded("So it is he.\nTherefore, the answer is (Paris).")
     'Paris'
     """
-    lines = [found[1] for line in text.splitlines() if (found := _CONCLUDED.search(line)) is not None]
-    said = bare_answer(lines[-1] if lines else last_line(text)).strip()
-    said = said.rstrip(".").strip()
-    return said[1:-1].strip() if said.startswith("(") and said.endswith(")") else said
+    for line in reversed(text.splitlines()):
+        if found := list(_CONCLUDED.finditer(line)):
+            return undressed(line[found[-1].end() :].lstrip("*: "))
+    return undressed(last_line(text))
 
 
 class LongBenchV1QA(LongBenchV1):
@@ -96,18 +98,21 @@ class LongBenchV1QA(LongBenchV1):
         >>> [type(LongBenchV1QA().score(said, row, variant)).__name__ for variant in ("official", "strict")]
         ['Outcome', 'NeedsJudge']
         """
-        said = concluded(answer.final)
-        if not normalized(said):
+        if variant == "official":
+            line = said = concluded(answer.final)
+            golds = row.answers[:1]
+            right = covers(line, golds[0])
+        else:
+            line, said = last_statement(answer.final)
+            golds = row.answers
+            right = any(reads_alike(line, undressed(gold)) for gold in golds)
+        if _NOTHING.fullmatch(line):
             return no_answer("no conclusion")
-        golds = row.answers[:1] if variant == "official" else row.answers
-        right = Outcome(1.0, parsed=said[:500])
-        if variant == "official" and covers(said, golds[0]):
-            return right
-        if variant == "strict" and any(normalized(said) == normalized(gold) for gold in golds):
-            return right
+        if right:
+            return Outcome(1.0, parsed=said[:500])
         question = JudgeQuestion(rubric=SAME, question=row.input or "-", golds=golds, answer=said)
-        return NeedsJudge(question, right, Outcome(0.0, parsed=said[:500]))
+        return NeedsJudge(question, Outcome(1.0, parsed=said[:500]), Outcome(0.0, parsed=said[:500]))
 
     def gold_answer(self, row: LongBenchV1Row) -> str:
         """Return a conclusion with the first right answer."""
-        return f"Therefore, the answer is {row.answers[0]}"
+        return f"Therefore, the answer is {' '.join(row.answers[0].split())}"

@@ -31,6 +31,10 @@ _FORM = 'Give your answer in this form: "The correct answer is (insert answer he
 _REASON = "Let's think step by step:"
 _DECIDE = " {reasoning}\n\nGoing by the above, which single choice is most likely right? "
 
+_LONGEST = 100_000  # characters at the end of an answer that are read
+_FORM_STATED = re.compile(r"(?i:the correct answer is):?\s*(?:\(([A-Da-d])\)|([A-D])(?![A-Za-z0-9]))")
+_DENIED = re.compile(r"(?:\bnot\b|n['’]t\b|\bnever\b|\bif\b|\bwhether\b|\bunlikely\b)[^.!?\n]*$", re.IGNORECASE)
+_BESIDE = re.compile(r"\s*(?:\(?or\b|and\b|/|,\s*(?:or|and)?\s*(?=\(?[A-D]\b))\s*\(?[A-D]\b")
 _PUBLISHED = (re.compile(r"The correct answer is \(([A-D])\)"), re.compile(r"The correct answer is ([A-D])"))
 
 
@@ -54,6 +58,22 @@ class LongBenchV2Row(Row):
         """Return the question with its choices."""
         a, b, c, d = self.choice_a, self.choice_b, self.choice_c, self.choice_d
         return _QUESTION.format(question=self.question.strip(), A=a.strip(), B=b.strip(), C=c.strip(), D=d.strip())
+
+
+def _stated(text: str) -> str | None:
+    """Return the choice that a text states: by the last statement of the form that was asked for, else in any words.
+
+    >>> _stated("The correct answer is (B). I rejected (C)."), _stated("I don't think the correct answer is (B).")
+    ('B', None)
+    """
+    plain = text.replace("*", "")[-_LONGEST:]
+    statements = list(_FORM_STATED.finditer(plain))
+    if not statements:
+        return stated_choice(plain)
+    last = statements[-1]
+    if _DENIED.search(plain[max(0, last.start() - 60) : last.start()]) or _BESIDE.match(plain, last.end()):
+        return None
+    return (last[1] or last[2]).upper()
 
 
 class LongBenchV2(Benchmark[LongBenchV2Row]):
@@ -122,7 +142,7 @@ class LongBenchV2(Benchmark[LongBenchV2Row]):
             found = next((match for form in _PUBLISHED if (match := form.search(text)) is not None), None)
             letter = None if found is None else found[1]
         else:
-            letter = stated_choice(answer.final)
+            letter = _stated(answer.final)
         if letter is None:
             return no_answer("no single choice is stated")
         return Outcome(float(letter == row.answer), parsed=letter)

@@ -3,8 +3,8 @@
     golong data fetch mrcr
     golong run --model M --tasks mrcr --context-policy skip
 
-``mrcr`` takes all rows; ``mrcr_128k``, ``mrcr_512k`` and ``mrcr_1m`` those of prompt and answer up to 128K tokens, above
-that up to 512K, and above that.
+``mrcr`` takes all rows; ``mrcr_128k``, ``mrcr_512k`` and ``mrcr_1m`` those of prompt and answer up to 128K tokens,
+above that up to 512K, and above that.
 
 Source: github.com/openai and its data set ``openai/mrcr``; MRCR (arXiv 2409.12640).
 """
@@ -12,25 +12,28 @@ Source: github.com/openai and its data set ``openai/mrcr``; MRCR (arXiv 2409.126
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from difflib import SequenceMatcher
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
+from pydantic import AliasChoices, Field, field_validator
 
 from golong_eval.benchmarks.base import Answer, Benchmark, DataSource, Row, document
-from golong_eval.errors import DataError
+from golong_eval.benchmarks.conversations import turns_of
+from golong_eval.benchmarks.similarity import difflib_ratio
+from golong_eval.errors import ConfigError, DataError
 from golong_eval.rewards.outcome import Outcome, no_answer
-from golong_eval.schema import Prompt, Sample, Turn, Variant
+from golong_eval.schema import Prompt, Sample, Variant, sha256_text
 from golong_eval.tasks import ContextMode
 
 __all__ = ["MRCR", "MRCR1M", "MRCR128K", "MRCR512K", "MRCRRow"]
 
 _OLD, _NEW, _GOLONGRL = "before 2025-12-05", "2025-12-05 or later", "GoLongRL"
-_LONGEST = 20  # times the length of the gold: a longer answer is no repetition of it, and comparing takes minutes
-_CHARACTERS_PER_TOKEN = 4.0
-_TURNS = TypeAdapter(list[Turn])
+_FILE = re.compile(r"[248]needle(?P<part>_\d+)?")
+# Of 2,400 rows the longest has 5.24 million characters in at most 2**20 tokens (o200k_base), and the mean is 944,000
+# characters in about 190,000 tokens, if the eight bins are filled evenly.
+_CHARACTERS_PER_TOKEN = 5.0
 
 
 class MRCRRow(Row):
@@ -46,14 +49,21 @@ class MRCRRow(Row):
     n_chars: int | None = None
     n_tokens_qwen: int | None = None
     date_added: str | None = None
+    bin: str | None = None
+    """Its length class, as GoLongRL's file names it."""
     id: str | None = None
     revision: str | None = None
-    """Told by the file it came from."""
+    """Of the data: told by the columns, or by the file that the row came from."""
 
-    @property
-    def tokens(self) -> float:
-        """Tokens of prompt and answer: as the row counts them, else about a quarter of its characters."""
-        return self.n_tokens_qwen or (self.n_chars or len(self.prompt)) / _CHARACTERS_PER_TOKEN
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _as_json(cls, value: object) -> object:
+        return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+
+    @field_validator("id", "bin", "date_added", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return None if value is None else str(value)
 
 
 class MRCR(Benchmark[MRCRRow]):
@@ -68,34 +78,45 @@ class MRCR(Benchmark[MRCRRow]):
         ("[248]needle/*.parquet", "[248]needle.parquet"),
         licence="MIT",
         megabytes=1390,
-        note="the files were replaced on 2025-12-05, and older scores do not compare; --revision fetches the older ones",
+        note="the files were replaced on 2025-12-05, and older scores do not compare; --revision fetches older ones",
     )
     row = MRCRRow
     rule = "mrcr"
     max_tokens = 4096
     size = "2,400"
     lengths = "4k-1M tokens"
-    flaws = "the published rule compares without stripping, and takes thinking in the response for the answer"
+    flaws = "the published rule compares without stripping: a line end before the random string costs all"
     apart = ("prompt",)
     scored_by = ("answer", "random_string_to_prepend")
-    between: ClassVar[tuple[float, float]] = (0, float("inf"))
+    between: ClassVar[tuple[float, float]] = (float("-inf"), float("inf"))
     """Tokens of the rows that belong to it, above the first and up to the second."""
+
+    def load(
+        self, path: Path | None, on_fault: Callable[[DataError], None] | None = None
+    ) -> Iterator[tuple[str, MRCRRow]]:
+        """Return the rows.
+
+        Raises:
+            ConfigError: A folder holds the files of both revisions.
+        """
+        from golong_eval.benchmarks.files import files_of
+
+        if path is not None and path.is_dir():
+            found = {_revision(file) for file in files_of(path, self.data.files)}
+            if {_OLD, _NEW} <= found:
+                raise ConfigError(
+                    f"{path} holds the files of both revisions of {self.name}",
+                    "move the older (2needle.parquet, 4needle.parquet, 8needle.parquet) to a folder of their own",
+                )
+        return super().load(path, on_fault)
 
     def prepare(self, fields: Mapping[str, Any], file: Path) -> Mapping[str, Any] | None:
         """Return the columns with the revision of the data; None for a row of another length."""
-        prompt = fields.get("prompt")
-        ready: dict[str, Any] = dict(fields)
-        if isinstance(prompt, list):
-            ready["prompt"] = json.dumps(prompt, ensure_ascii=False)
-        if ready.get("id") is not None:
-            ready["id"] = str(ready["id"])
-        of_hub = file.suffix == ".parquet"
-        ready["revision"] = (
-            _GOLONGRL if "needle_count" in fields else (_NEW if "_" in file.stem else _OLD) if of_hub else None
-        )
         low, high = self.between
-        tokens = fields.get("n_tokens_qwen") or (fields.get("n_chars") or len(str(ready.get("prompt", "")))) / 4.0
-        return ready if low < tokens <= high else None
+        if not low < _tokens(fields) <= high:
+            return None
+        revision = _GOLONGRL if "needle_count" in fields else _NEW if fields.get("date_added") else _revision(file)
+        return {**fields, "revision": revision}
 
     def read_row(self, fields: Mapping[str, Any], place: str) -> MRCRRow:
         """Return a row; its prompt is a list of messages, and its answer begins with the random string."""
@@ -106,11 +127,12 @@ class MRCR(Benchmark[MRCRRow]):
 
     def sample(self, row: MRCRRow, place: str) -> Sample:
         """Return the sample of a row; the conversation is its one document, as JSON."""
-        turns = _turns(row.prompt, place)
+        turns = turns_of(row.prompt, place)
         groups = {"needles": str(row.n_needles)} if row.n_needles else {}
-        if row.revision is not None:
-            groups["revision"] = row.revision
-        name = row.id or f"{row.n_needles}-{row.random_string_to_prepend}"
+        groups |= {"bin": row.bin} if row.bin else {}
+        groups |= {"revision": row.revision} if row.revision else {}
+        index = "" if row.desired_msg_index is None else f"-{row.desired_msg_index}"
+        name = row.id or f"{row.n_needles}-{row.random_string_to_prepend}{index}"
         return self.make_sample(
             row,
             name,
@@ -118,6 +140,7 @@ class MRCR(Benchmark[MRCRRow]):
             answers=[row.answer],
             documents=[document(row.prompt)],
             groups=groups,
+            cluster=sha256_text("\x00".join(turn.content for turn in turns[:-1])),  # questions on one conversation
         )
 
     def prompt(self, sample: Sample, context: ContextMode = "full") -> Prompt:
@@ -126,24 +149,27 @@ class MRCR(Benchmark[MRCRRow]):
             raise self.no_evidence()
         if context == "none":
             return Prompt(after=sample.question)
-        turns = _turns(sample.documents[0].read(), sample.id)
+        turns = turns_of(sample.documents[0].read(), sample.id)
         return Prompt(history=tuple(turns[:-1]), after=turns[-1].content)
 
     def score(self, answer: Answer, row: MRCRRow, variant: Variant) -> Outcome:
         """Score an answer. difflib's heuristic for frequent letters and the order of its arguments are its definition.
 
         >>> row = MRCR().row_of_columns({"answer": "k3y8 a poem", "random_string_to_prepend": "k3y8"}, "row 1")
-        >>> [MRCR().score(Answer(text, text), row, "strict").value for text in ("k3y8 a poem", " k3y8 a poet", "a poem")]
+        >>> said = ("k3y8 a poem", " k3y8 a poet", "a poem")
+        >>> [MRCR().score(Answer(text, text), row, "strict").value for text in said]
         [1.0, 0.8571428571428571, 0.0]
         """
-        said = answer.text if variant == "official" else answer.final.strip()
+        thought = answer.text != answer.final
+        said = answer.final.strip() if variant == "strict" else answer.final.lstrip() if thought else answer.text
         prefix = row.random_string_to_prepend
         if not said.startswith(prefix):
             return no_answer("the response does not begin with the random string")
         gold, said = row.answer.removeprefix(prefix), said.removeprefix(prefix)
-        if len(said) > _LONGEST * max(len(gold), 1_000):
-            return no_answer(f"a response of {len(said)} characters is no repetition of one of {len(gold)}")
-        return Outcome(SequenceMatcher(None, said, gold).ratio(), parsed=said[:200])
+        value = difflib_ratio(said, gold)
+        if value is None:
+            return no_answer(f"difflib would take too long: {len(said)} characters against {len(gold)}", said[:200])
+        return Outcome(value, parsed=said[:200])
 
     def gold_answer(self, row: MRCRRow) -> str:
         """Return the answer with its random string."""
@@ -157,7 +183,7 @@ class MRCR128K(MRCR):
     name = "MRCR up to 128K"
     size = "about 1,500"
     lengths = "4k-128k tokens"
-    between = (0, 131_072)
+    between = (float("-inf"), 131_072)
 
 
 class MRCR512K(MRCR):
@@ -180,13 +206,17 @@ class MRCR1M(MRCR):
     between = (524_288, float("inf"))
 
 
-def _turns(prompt: str, place: str) -> list[Turn]:
-    try:
-        turns = _TURNS.validate_json(prompt)
-    except ValidationError as error:
-        raise DataError(
-            f"{place}: prompt: no list of messages ({error.errors()[0]['msg']})", "check the file"
-        ) from None
-    if not turns or turns[-1].role != "user":
-        raise DataError(f"{place}: prompt: the last message is not the user's", "check the file")
-    return turns
+def _revision(file: Path) -> str | None:
+    """Return the revision that a file of the hub belongs to by its name, or None where that is another's."""
+    named = _FILE.fullmatch(file.stem)
+    return None if named is None else _OLD if named["part"] is None else _NEW
+
+
+def _tokens(fields: Mapping[str, Any]) -> float:
+    """Return the tokens of prompt and answer: as the row counts them, else by its characters."""
+    counted, characters = fields.get("n_tokens_qwen"), fields.get("n_chars")
+    if isinstance(counted, int | float):
+        return counted
+    if not isinstance(characters, int | float):
+        characters = len(str(fields.get("prompt", "")))
+    return characters / _CHARACTERS_PER_TOKEN

@@ -21,6 +21,8 @@ these they this those to was were which with you your
 """
 _SENTENCE = frozenset(_SMALL_WORDS.split())
 """Words of sentences: a stretch that has one is no item of a list."""
+_HEDGES = re.compile(r"\bor\b|\bnot\b|n['’]t\b|\bneither\b|,[^,.\n]{1,40},|^[^,.\n]{1,30},\s*(?:,|$)")
+"""Beside an answer: alternatives, a denial, or a list of more than two."""
 _QA_WORDS = 32  # the published budget of an answer to a question, in tokens
 
 
@@ -74,7 +76,10 @@ def answers(text: str, references: Sequence[str]) -> bool:
     (True, False)
     """
     golds = [_ANY_WORDS.findall(fold(reference)) for reference in references]
-    words = _ANY_WORDS.findall(fold(text))[: max(_QA_WORDS, *map(len, golds))]
+    shown = fold(text)
+    if any(_HEDGES.search(shown.replace(fold(reference), " ")) for reference in references if fold(reference) in shown):
+        return False
+    words = _ANY_WORDS.findall(shown)[: max(_QA_WORDS, *map(len, golds))]
     said = next((word for word in words if word in ("yes", "no")), None)
     return any(
         gold == [said] if gold in (["yes"], ["no"]) else f" {' '.join(gold)} " in f" {' '.join(words)} "

@@ -28,12 +28,14 @@ class AnswerToScore:
         row: A `RowGold`, or a row.
         language: Of the sample.
         thinking_unfinished: The engine says that the tokens ran out while the model was thinking.
+        thinking_apart: The server sent the thinking apart: no published rule has seen it.
     """
 
     text: str
     row: Any
     language: Language | None = None
     thinking_unfinished: bool = False
+    thinking_apart: bool = False
 
 
 def score_answers(
@@ -83,7 +85,8 @@ def _said(benchmark: Benchmark[Any], answer: AnswerToScore, variant: Variant) ->
         return Outcome(0.0, status="empty", reason=f"the {what} is empty")
     row = benchmark.row_of(answer.row) if isinstance(answer.row, RowGold) else answer.row
     try:
-        return benchmark.score(Answer(answer.text, after.text, answer.language), row, variant)
+        written = after.text if answer.thinking_apart else answer.text
+        return benchmark.score(Answer(written, after.text, answer.language), row, variant)
     except MissingExtraError:
         raise
     except Exception as error:  # noqa: BLE001  # ours, and never a score: the status says so

@@ -55,8 +55,7 @@ def score(
     """
     from golong_eval.cli.progress import progress_display
     from golong_eval.errors import ConfigError
-    from golong_eval.harness import JudgeSettings, rescore_run, score_file, score_predictions
-    from golong_eval.judges.embedder_choice import open_embedder
+    from golong_eval.harness import EmbedderSettings, JudgeSettings, rescore_run, score_file, score_predictions
     from golong_eval.reports import results_text
     from golong_eval.reports.run_report import report_line
     from golong_eval.reports.terminal import json_text, shown
@@ -71,7 +70,7 @@ def score(
             "golong score --benchmark NAME --predictions FILE",
         )
     path = file
-    given = None if embedder is None else open_embedder(embedder, base_url=embedder_url)
+    given = None if embedder is None else EmbedderSettings(model=embedder, base_url=embedder_url)
     if benchmark is not None:
         results = score_predictions(
             benchmark,

@@ -58,6 +58,13 @@ class GenerationRequest(Frozen):
     seed: int = 0
     """Seed of the first repeat; each further one has the next number."""
 
+    @property
+    def characters(self) -> int:
+        """Characters of the prompt, with its earlier messages."""
+        prompt = self.prompt
+        earlier = sum(len(turn.content) for turn in prompt.history)
+        return earlier + len(prompt.before) + len(prompt.documents) + len(prompt.after)
+
 
 class Engine(Protocol):
     """What the harness needs of an engine.

@@ -18,6 +18,7 @@ from golong_eval.text import CLOSE_THINK, OPEN_THINK
 __all__ = ["Encoded", "PromptEncoder", "failed"]
 
 _MARGIN_BYTES = 64
+_MARKS = "\ue000{}\ue001"  # in the place of a message, to see what a template puts around it
 _EMPTY = GenerationRequest(sample_id="-", prompt=Prompt(after="x"), max_tokens=1)
 
 
@@ -124,20 +125,23 @@ class PromptEncoder:
         reason = self._too_long(request, len(ids))
         if self._settings.context_policy != "truncate":
             return failed(request, reason, over_length=True)
-        if request.prompt.cut != "documents":
-            parts = self.rendered(request.model_copy(update={"prompt": request.prompt.as_cut()}))
-        if parts.documents == "" and parts.opening and request.prompt.documents:
+        prompt = request.prompt.as_cut()
+        what = "documents" if prompt is request.prompt else "last message"
+        if not prompt.documents:
+            never = ", and earlier messages are never cut" if prompt.history else ""
+            return failed(request, f"{reason}; there are no documents to cut{never}", over_length=True)
+        if prompt is not request.prompt:
+            parts = self.rendered(request.model_copy(update={"prompt": prompt}))
+        if not parts.documents:
             return failed(
-                request, f"{reason}; the chat template rewrites it, so its documents can't be cut", over_length=True
+                request, f"{reason}; the chat template rewrites it, so its {what} can't be cut", over_length=True
             )
-        if not request.prompt.documents and request.prompt.cut == "documents":
-            return failed(request, f"{reason}; there are no documents to cut", over_length=True)
-        first = self._tokens(parts.opening, first=True) + self._tokens(parts.before, literal=literal)
+        first = self._opening(prompt, parts.opening, literal=literal) + self._tokens(parts.before, literal=literal)
         middle = self._tokens(parts.documents, literal=literal)
         last = self._tokens(parts.after, literal=literal) + self._tokens(parts.closing)
         left = room - len(first) - len(last)
         if left < 1:
-            return failed(request, f"{reason}, nor would it without its documents", over_length=True)
+            return failed(request, f"{reason}, nor would it without its {what}", over_length=True)
         if left >= len(middle):  # parts can be fewer tokens than the whole that they make
             return Encoded(request, first + middle + last, 0, opened_thinking)
         kept = middle[: (left + 1) // 2] + (middle[-(left // 2) :] if left > 1 else [])
@@ -200,35 +204,90 @@ class PromptEncoder:
         if not self.tokenizer.chat_template:
             opening = prompt.text.removesuffix(prompt.message)  # of a conversation, the turns before the message
             return Rendered(opening, prompt.before, prompt.documents, prompt.after, "")
+        rendered = self._templated(prompt.messages)
+        # A template may trim its content; what lies between the ends stays as it is. The message is what stands right
+        # before the closing: a system prompt or an earlier message may hold the same text.
+        content = prompt.message.strip()
+        end = len(rendered) - len(self._closing) if rendered.endswith(self._closing) else len(rendered)
+        start = rendered.rfind(content, 0, end)
+        if start < 0:
+            return Rendered(rendered, "", "", "", "")
+        trimmed = len(prompt.message) - len(prompt.message.lstrip())
+        first = max(0, len(prompt.before) - trimmed)
+        last = max(0, len(prompt.before) + len(prompt.documents) - trimmed)
+        parts = content[:first], content[first:last], content[last:]
+        return Rendered(rendered[:start], *parts, rendered[start + len(content) :])
+
+    def _templated(self, messages: Sequence[dict[str, str]]) -> str:
         thinking = self._settings.thinking
         flags = {} if thinking == "auto" else {"enable_thinking": thinking == "on"}
         rendered: str = self.tokenizer.apply_chat_template(
-            prompt.messages, tokenize=False, add_generation_prompt=True, **flags
+            messages, tokenize=False, add_generation_prompt=True, **flags
         )
-        # A template may trim its content; what lies between the ends stays as it is.
-        content = prompt.message.strip()
-        start = rendered.rfind(content) if prompt.history else rendered.find(content)
-        if start < 0:
-            return Rendered(rendered, "", "", "", "")
-        head, tail = prompt.before.lstrip(), prompt.after.rstrip()
-        documents = content.removeprefix(head).removesuffix(tail)
-        return Rendered(rendered[:start], head, documents, tail, rendered[start + len(content) :])
+        return rendered
+
+    @functools.cached_property
+    def _closing(self) -> str:
+        """What the chat template puts behind the last message."""
+        mark = _MARKS.format(0)
+        return self._templated([{"role": "user", "content": mark}]).rpartition(mark)[2]
 
     def _whole(self, request: GenerationRequest) -> tuple[list[int], Rendered, bool]:
         """Return the tokens of the whole prompt, its parts, and whether it spells special tokens."""
         parts = self.rendered(request)
         # Real text may hold <|im_end|> and the like: there it is text, and must not end the turn.
-        literal = any(token in request.prompt.text for token in self.tokenizer.all_special_tokens)
+        text = request.prompt.text
+        literal = any(token in text for token in self.tokenizer.all_special_tokens)
         if literal:
+            opening = self._opening(request.prompt, parts.opening, literal=True)
             own = self._tokens(parts.before + parts.documents + parts.after, literal=True)
-            return [*self._tokens(parts.opening, first=True), *own, *self._tokens(parts.closing)], parts, True
+            return [*opening, *own, *self._tokens(parts.closing)], parts, True
         return self._tokens("".join(parts), first=True), parts, False
+
+    def _opening(self, prompt: Prompt, opening: str, *, literal: bool) -> list[int]:
+        """Return the tokens of what stands before the last message; with `literal`, earlier ones are text alone."""
+        if not literal or not prompt.history:
+            return self._tokens(opening, first=True)
+        ids: list[int] = []
+        for place, (text, own) in enumerate(self._turns(prompt, opening)):
+            ids += self._tokens(text, first=place == 0, literal=own)
+        return ids
+
+    def _turns(self, prompt: Prompt, opening: str) -> list[tuple[str, bool]]:
+        """Return the opening in pieces, each with whether it is an earlier message or the template's own.
+
+        One piece where the template rewrites messages, so that they can't be told apart.
+        """
+        if not self.tokenizer.chat_template:
+            return [(opening, True)]
+        marks = [_MARKS.format(number) for number in range(len(prompt.messages))]
+        marked = [{**message, "content": mark} for message, mark in zip(prompt.messages, marks, strict=True)]
+        around: list[str] = []
+        rest = self._templated(marked)
+        for mark in marks:
+            before, _, rest = rest.partition(mark)
+            around.append(before)
+        pieces = [(around[0], False)]
+        at = len(around[0])
+        for turn, after in zip(prompt.history, around[1:], strict=True):
+            own = next((text for text in _trimmed(turn.content) if opening.startswith(text + after, at)), None)
+            if own is None:
+                return [(opening, False)]
+            pieces += [(own, True), (after, False)]
+            at += len(own) + len(after)
+        whole = opening.startswith(around[0]) and not opening[at:].strip()  # space that the last message begins with
+        return [*pieces, (opening[at:], True)] if whole else [(opening, False)]
 
     def _tokens(self, text: str, *, first: bool = False, literal: bool = False) -> list[int]:
         # A chat template writes its own special tokens; without one the tokenizer adds them, once, at the start.
         special = first and not self.tokenizer.chat_template
         ids: list[int] = self.tokenizer(text, add_special_tokens=special, split_special_tokens=literal)["input_ids"]
         return ids
+
+
+def _trimmed(text: str) -> tuple[str, ...]:
+    """Return a message as templates show it: as it is, or without the space around it."""
+    return text, text.strip(), text.rstrip(), text.lstrip()
 
 
 def failed(

@@ -168,7 +168,7 @@ class TransformersEngine:
             if request is None:
                 break
             window.append(request)
-            characters += len(request.prompt.documents)
+            characters += request.characters
         return window
 
     def _batches(self, encoded: list[Encoded]) -> Iterator[list[Encoded]]:

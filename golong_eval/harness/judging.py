@@ -15,11 +15,16 @@ from golong_eval.harness.records import Key, read_predictions
 from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import AppendLog, RunFolder
 from golong_eval.harness.scoring import answer_to_score, score_run
-from golong_eval.harness.scoring_models import SCORING_FILE, ScoringModels, read_verdicts, stored_models, verdicts_file
-from golong_eval.harness.settings import EmbedderSettings, JudgeSettings, RunSettings
+from golong_eval.harness.scoring_models import (
+    note_models,
+    open_embedder_of,
+    read_verdicts,
+    stored_models,
+    verdicts_file,
+)
+from golong_eval.harness.settings import NOBODY, EmbedderSettings, JudgeSettings, RunSettings
 from golong_eval.harness.task_book import Task, tasks_named
-from golong_eval.judges.question import JudgeQuestion
-from golong_eval.rewards import Embedder
+from golong_eval.judges.question import JudgeQuestion, Verdict
 from golong_eval.schema import Generation, Sample
 from golong_eval.tasks import read_samples
 
@@ -27,9 +32,6 @@ if TYPE_CHECKING:
     from golong_eval.judges import Judge
 
 __all__ = ["check_models", "judge_and_score", "judge_run", "questions_by_answer"]
-
-NOBODY = "none"
-"""``--judge none``: what no rule can decide has no score."""
 
 _AT_ONCE = 64  # questions between two writes
 
@@ -54,7 +56,8 @@ def check_models(settings: RunSettings, specs: Mapping[str, Task], benchmarks: I
     if settings.embedder is not None:
         if not any(isinstance(spec, Benchmark) and spec.embeds for spec in tasks):
             raise ConfigError("--embedder is given, and no benchmark of the run has a semantic part", "leave it out")
-        open_embedder_of(settings.embedder)(["a text"])
+        if settings.embedder.model != NOBODY:
+            open_embedder_of(settings.embedder)(["a text"])
 
 
 def open_judge_of(settings: JudgeSettings) -> Judge:
@@ -84,15 +87,6 @@ def _opened(settings: JudgeSettings) -> Iterator[Judge]:
             close()
 
 
-def open_embedder_of(settings: EmbedderSettings) -> Embedder:
-    """Return the embedder that settings name."""
-    from golong_eval.judges.embedder_choice import open_embedder
-
-    return open_embedder(
-        settings.model, base_url=settings.base_url, api_key_env=settings.api_key_env, cache=settings.cache
-    )
-
-
 def judge_and_score(
     folder: RunFolder,
     specs: Mapping[str, Task],
@@ -114,15 +108,16 @@ def judge_and_score(
         stopped: Why the run ended early, if it did.
         on_progress: Told of what is done.
     """
-    models = stored_models(folder)
-    if settings.judge is not None and settings.judge.models != (NOBODY,):
+    models = stored_models(folder, settings.embedder)
+    if settings.judge is not None and settings.judge.models == (NOBODY,):
+        note_models(folder, judge=None)
+        models = dataclasses.replace(models, judge=None, verdicts={})
+    elif settings.judge is not None:
         questions = _questions(folder, specs, samples, settings.repeats_of)
         if questions:
             with _opened(settings.judge) as judge:
-                models = _asked(folder, judge, questions, on_progress)
-            models = dataclasses.replace(models, price=settings.judge.price)
-    if settings.embedder is not None:
-        models = dataclasses.replace(models, embedder=open_embedder_of(settings.embedder))
+                identity, verdicts = _asked(folder, judge, questions, on_progress)
+            models = dataclasses.replace(models, judge=identity, verdicts=verdicts, price=settings.judge.price)
     return score_run(folder, specs, samples, stopped=stopped, models=models, on_progress=on_progress)
 
 
@@ -210,8 +205,8 @@ def questions_by_answer(
 
 def _asked(
     folder: RunFolder, judge: Judge, questions: Sequence[JudgeQuestion], on_progress: OnProgress
-) -> ScoringModels:
-    folder.write_json(SCORING_FILE, {"judge": judge.identity})
+) -> tuple[str, dict[str, Verdict]]:
+    note_models(folder, judge=judge.identity)
     known = read_verdicts(folder.path, judge.identity)
     open_ones = [one for one in questions if one.key not in known or known[one.key].outcome == "error"]
     done = len(questions) - len(open_ones)
@@ -233,4 +228,4 @@ def _asked(
         if log is not None:
             log.close()
     wanted = {question.key for question in questions}
-    return ScoringModels(judge.identity, {key: verdict for key, verdict in known.items() if key in wanted})
+    return judge.identity, {key: verdict for key, verdict in known.items() if key in wanted}

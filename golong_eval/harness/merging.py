@@ -14,8 +14,11 @@ from golong_eval.harness.records import StoredPrompt, read_predictions
 from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import AppendLog, RunFolder
 from golong_eval.harness.scoring import run_config, score_run
+from golong_eval.harness.scoring_models import SCORING_FILE
 from golong_eval.harness.settings import RunSettings
 from golong_eval.harness.task_book import tasks_named
+from golong_eval.harness.two_calls import FIRST
+from golong_eval.judges.question import Verdict
 from golong_eval.schema import Sample
 from golong_eval.tasks import SampleWriter, read_samples
 
@@ -53,6 +56,7 @@ def merge_runs(
     with RunFolder(path) as folder:
         samples = _copy_samples(folder, folders, order)
         _copy_answers(folder, folders, {sample.task for sample in samples})
+        _copy_verdicts(folder, folders)
         dropped = {task: reason for part in folders for task, reason in part.build.get("dropped", {}).items()}
         folder.write_json("build.json", {"dropped": dropped})
         sessions = [session for part in folders for session in part.sessions]
@@ -130,7 +134,8 @@ def _copy_samples(folder: RunFolder, parts: Sequence[_Part], order: Sequence[str
 
 
 def _copy_answers(folder: RunFolder, parts: Sequence[_Part], tasks: set[str]) -> None:
-    for task in sorted(tasks):
+    two = [f"{task}{FIRST}" for task in tasks if any(_firsts(part, task).is_file() for part in parts)]
+    for task in sorted([*tasks, *two]):
         folder.write_lines(
             f"predictions/{task}.jsonl",
             (
@@ -145,3 +150,34 @@ def _copy_answers(folder: RunFolder, parts: Sequence[_Part], tasks: set[str]) ->
         for line in AppendLog.read(part.path / "prompts.jsonl", StoredPrompt)
     }
     folder.write_lines("prompts.jsonl", prompts.values())
+
+
+def _firsts(part: _Part, task: str) -> Path:
+    """Return where a part keeps the answers to the first of two calls."""
+    return part.path / "predictions" / f"{task}{FIRST}.jsonl"
+
+
+def _copy_verdicts(folder: RunFolder, parts: Sequence[_Part]) -> None:
+    """Put the judges' verdicts together; the run is scored by the judge that the parts are scored by.
+
+    Raises:
+        ConfigError: The parts are scored by different judges.
+    """
+    noted = {json.dumps(RunFolder.json_at(part.path / SCORING_FILE) or {}, sort_keys=True) for part in parts}
+    noted -= {"{}"}
+    if len(noted) > 1:
+        raise ConfigError(
+            "the parts are scored by different judges or embedders", "golong judge each part by the same, then merge"
+        )
+    (folder.path / "verdicts").mkdir(exist_ok=True)
+    for name in sorted({file.name for part in parts for file in (part.path / "verdicts").glob("*.jsonl")}):
+        folder.write_lines(
+            f"verdicts/{name}",
+            (
+                verdict.model_dump_json()
+                for part in parts
+                for verdict in AppendLog.read(part.path / "verdicts" / name, Verdict)
+            ),
+        )
+    for content in noted:
+        folder.write_json(SCORING_FILE, json.loads(content))

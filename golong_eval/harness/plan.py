@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
@@ -89,7 +89,7 @@ class TaskPlan(Frozen):
 
 
 class LengthPlan(Frozen):
-    """Whether prompts and answers fit the model's positions."""
+    """Whether prompts and answers fit the model's positions, and prompts the most tokens that are asked for."""
 
     limit: int | None
     """Tokens of prompt and answer that the model takes; None where that is not known before it is loaded."""
@@ -140,6 +140,21 @@ class Plan(Frozen):
     dropped: dict[str, str]
 
 
+class _Asked(NamedTuple):
+    """Tokens of a request: its prompt with a chat template, and its answer's budget."""
+
+    prompt: int
+    budget: int
+
+    @property
+    def whole(self) -> int:
+        return self.prompt + self.budget
+
+    def fits(self, limit: int | None, most: int | None) -> bool:
+        """Return whether it is within the model's positions and the most tokens of a prompt."""
+        return self.whole <= (limit or sys.maxsize) and self.prompt <= (most or sys.maxsize)
+
+
 @dataclass
 class _Task:
     spec: Task
@@ -177,19 +192,15 @@ def plan_run(
     prompt_tokens = sum(tokens for tokens, _ in requests)
     answer_tokens = sum(task.repeats * len(task.tokens) * task.answer_tokens for task in tasks.values())
     sent = sum(task.repeats * sum(task.tokens) for task in tasks.values())
-    most = settings.max_prompt_tokens or sys.maxsize
-    too_long = sum(tokens + TEMPLATE_TOKENS > most for tokens, _ in requests)
-    if settings.context_policy == "truncate":
-        whole = [min(tokens + TEMPLATE_TOKENS, most) + budget for tokens, budget in requests]
-    else:
-        whole = [tokens + TEMPLATE_TOKENS + budget for tokens, budget in requests if tokens + TEMPLATE_TOKENS <= most]
-    length = _length(run, limit, whole, too_long)
+    asked = [_Asked(tokens + TEMPLATE_TOKENS, budget) for tokens, budget in requests]
+    length = _length(run, limit, asked)
     passed = prompt_tokens if run.engine in SHARES_PROMPTS else sent
     computed = prefixes.tokens if run.engine in CACHES_PREFIXES else passed
     shape, shape_note = _shape(run, assumed)
     gpus = None
     if shape is not None and gpu is not None:
-        gpus = fit_gpus(shape, gpu, assumed.gpu_memory_utilization, _as_sent(whole, length), limit)
+        sizes = _as_sent(asked, length, settings.max_prompt_tokens)
+        gpus = fit_gpus(shape, gpu, assumed.gpu_memory_utilization, sizes, limit)
     expected = (
         None
         if measured is None
@@ -222,7 +233,7 @@ def plan_run(
         ),
         token_limit=settings.token_limit,
         cost_limit=settings.cost_limit,
-        obstacles=tuple(_obstacles(length, gpus)),
+        obstacles=tuple(_obstacles(length, settings.max_prompt_tokens, gpus)),
         dropped=dict(run.sources.dropped),
     )
 
@@ -275,27 +286,27 @@ def _task_plan(task: _Task) -> TaskPlan:
     )
 
 
-def _length(run: ResolvedRun, limit: int | None, whole: Sequence[int], too_long: int) -> LengthPlan:
+def _length(run: ResolvedRun, limit: int | None, asked: Sequence[_Asked]) -> LengthPlan:
     config, scaling = read_config(run.model), run.settings.rope_scaling
     overrides = scaling.overrides(config) if scaling is not None and config is not None else None
     return LengthPlan(
         limit=limit,
-        longest=max(whole, default=0),
-        too_long=too_long + (0 if limit is None else sum(tokens > limit for tokens in whole)),
+        longest=max((one.whole for one in asked), default=0),
+        too_long=sum(not one.fits(limit, run.settings.max_prompt_tokens) for one in asked),
         policy=run.settings.context_policy,
         overrides=overrides,
         serve=None if overrides is None or limit is None else serve_command(run.model, overrides, limit),
     )
 
 
-def _as_sent(whole: Sequence[int], length: LengthPlan) -> list[int]:
+def _as_sent(asked: Sequence[_Asked], length: LengthPlan, most: int | None) -> list[int]:
     """Return the lengths of requests after the context policy."""
-    limit = length.limit
-    if limit is None or not length.too_long or length.policy == "refuse":
-        return list(whole)
-    if length.policy == "truncate":
-        return [min(tokens, limit) for tokens in whole]
-    return [tokens for tokens in whole if tokens <= limit]
+    if length.policy == "refuse":
+        return [one.whole for one in asked]
+    if length.policy == "skip":
+        return [one.whole for one in asked if one.fits(length.limit, most)]
+    cut = [min(one.prompt, most or sys.maxsize) + one.budget for one in asked]
+    return [min(tokens, length.limit or sys.maxsize) for tokens in cut]
 
 
 def _shape(run: ResolvedRun, assumed: Assumptions) -> tuple[ModelShape | None, str]:
@@ -331,19 +342,18 @@ def _cost(settings: RunSettings, prompt_tokens: int, answer_tokens: int) -> floa
     return (prompt_tokens * settings.price[0] + answer_tokens * settings.price[1]) / 1e6
 
 
-def _obstacles(length: LengthPlan, gpus: GpuFit | None) -> Iterator[str]:
+def _obstacles(length: LengthPlan, most: int | None, gpus: GpuFit | None) -> Iterator[str]:
     if length.too_long and length.policy == "refuse":
+        positions = "" if length.limit is None else f"the model's {length.limit:,} positions with their answers"
+        tokens = "" if most is None else f"the {most:,} of --max-prompt-tokens"
         yield (
-            f"{_do_not(length.too_long, 'prompt')} fit {_bounds(length)} with their answers, so "
-            "the run would refuse to start: use --context-policy truncate or skip, --rope-factor, or a longer model"
+            f"{_do_not(length.too_long, 'prompt')} fit {' or '.join(filter(None, (positions, tokens)))}, so the run "
+            "would refuse to start: use --context-policy truncate or skip"
+            + (", --rope-factor, or a longer model" if positions else "")
         )
     if gpus is not None and gpus.degree is None:
         what = _do_not(gpus.too_big, "request") if gpus.free_bytes > 0 else "the weights do not"
         yield f"{what} fit on {gpus.at} x {gpus.gpu.name}: use larger GPUs, --kv-dtype fp8 or a smaller --length"
-
-
-def _bounds(length: LengthPlan) -> str:
-    return "--max-prompt-tokens" if length.limit is None else f"the model's {length.limit:,} positions"
 
 
 def _do_not(count: int, noun: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,8 +21,9 @@ from golong_eval.harness.results import Results
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.harness.scoring import failures_of, run_config, score_answers, score_run
 from golong_eval.harness.scoring_models import stored_models
+from golong_eval.harness.settings import EmbedderSettings
 from golong_eval.harness.task_book import Task, tasks_named
-from golong_eval.rewards import METRIC_NAMES, Embedder, MetricSpec, coerce_gold
+from golong_eval.rewards import METRIC_NAMES, MetricSpec, coerce_gold
 from golong_eval.schema import Frozen, Generation, Language, Sample, SampleMetadata
 from golong_eval.tasks import Localized, TaskSpec, read_samples
 
@@ -39,7 +39,7 @@ def rescore_run(
     variant: str | None = None,
     metrics: Mapping[str, str] | None = None,
     include: Sequence[str] = (),
-    embedder: Embedder | None = None,
+    embedder: EmbedderSettings | None = None,
     on_progress: OnProgress = lambda _: None,
 ) -> Results:
     """Score the answers of a run again, by the tasks' own metrics or by others.
@@ -52,7 +52,8 @@ def rescore_run(
         variant: ``strict`` or ``official``, for all tasks.
         metrics: Task id -> metric, such as ``ndcg`` or ``f1[official,v1]``, for some.
         include: Folders with more tasks; those of the run are known.
-        embedder: Gives the embeddings of benchmarks whose score has a semantic part; what a judge said is stored.
+        embedder: Another embedder for benchmarks whose score has a semantic part; None is the one that the run has.
+            What a judge said is stored.
         on_progress: Told of each task.
 
     Raises:
@@ -81,7 +82,7 @@ def rescore_run(
             samples,
             stopped=stopped,
             results_file=f"results{label}.json",
-            models=dataclasses.replace(stored_models(folder), embedder=embedder),
+            models=stored_models(folder, embedder),
             on_progress=on_progress,
         )
 

@@ -69,7 +69,8 @@ class ResponseCache:
         """
         parts: tuple[object, ...] = (prompt_hash, len(prompt.before), len(prompt.documents), max_tokens, seed, repeat)
         if prompt.history or prompt.cut != "documents":
-            parts += (len(prompt.history), prompt.cut)
+            turns = [(turn.role, len(turn.content)) for turn in prompt.history]
+            parts += (turns, prompt.cut)
         return hashlib.sha256(f"{self._identity}\x00{parts}".encode("utf-8", "surrogatepass")).digest()
 
     def get(self, key: bytes, sample_id: str, repeat: int) -> Generation | None:

@@ -114,6 +114,8 @@ class Published(_Finite):
     high: float | None
     scored: int
     """Answers with a score by this rule, which may need a judge where the strict one does not."""
+    undecided: int = 0
+    """Answers that only a judge could have decided."""
     headline: Headline | None = None
     groups: tuple[Group, ...] = ()
     flaws: str
@@ -128,6 +130,7 @@ class Published(_Finite):
             low=row.low,
             high=row.high,
             scored=row.scored,
+            undecided=row.statuses.get("judge_error", 0),
             headline=row.headline,
             groups=row.groups,
             flaws=flaws,

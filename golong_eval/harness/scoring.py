@@ -72,13 +72,18 @@ def score_run(
     models = models or stored_models(folder)
     tasks = {sample.task for sample in samples}
     specs = {task: models.applied(spec) for task, spec in specs.items() if task in tasks}
-    both = results_file == "results.json" and any(isinstance(spec, Benchmark) for spec in specs.values())
     published = None
-    if both:
-        official = {task: spec.scored_as("official") for task, spec in specs.items() if isinstance(spec, Benchmark)}
-        own = [sample for sample in samples if sample.task in official]
-        published = _score_run(folder, official, own, stopped, "results.official.json", models, None, on_progress)
+    if results_file == "results.json" and any(isinstance(spec, Benchmark) for spec in specs.values()):
+        official = {task: officially(spec) for task, spec in specs.items()}
+        published = _score_run(folder, official, samples, stopped, "results.official.json", models, None, on_progress)
     return _score_run(folder, specs, samples, stopped, results_file, models, published, on_progress)
+
+
+def officially(spec: Task) -> Task:
+    """Return a task as it is scored by the published rule."""
+    if isinstance(spec, Benchmark):
+        return spec.scored_as("official")
+    return spec.model_copy(update={"metric": spec.metric.model_copy(update={"variant": "official"})})
 
 
 def _score_run(
@@ -151,7 +156,7 @@ def _score_run(
         shard=settings.get("shard"),
         usage=_usage([*answers.values(), *_first_calls(folder, specs)]),
         judge=models.usage,
-        suite=suite_line(settings.get("suite"), rows),
+        suite=suite_line(settings.get("suite"), rows, judged=models.judge is not None),
         dropped=(folder.read_json("build.json") or {}).get("dropped", {}),
     )
     folder.write_json(results_file, results.model_dump(mode="json"))
@@ -255,7 +260,13 @@ def _score_task(
 
 def answer_to_score(sample: Sample, answer: Generation) -> AnswerToScore:
     """Return what a benchmark's rule needs of an answer."""
-    return AnswerToScore(answer.text or "", sample.gold, sample.metadata.language, answer.thinking_unfinished)
+    return AnswerToScore(
+        answer.text or "",
+        sample.gold,
+        sample.metadata.language,
+        answer.thinking_unfinished,
+        answer.thinking_apart,
+    )
 
 
 def published_beside(row: TaskResult, spec: Task, published: Results | None) -> dict[str, Any]:

@@ -23,6 +23,10 @@ _HOW_NOT_WHAT = frozenset(
 )
 
 
+NOBODY = "none"
+"""The judge or the embedder that is none: what no rule can decide has no score; summaries have no semantic half."""
+
+
 class EmbedderSettings(Frozen):
     """The embedder of a semantic score; see `golong_eval.judges`."""
 

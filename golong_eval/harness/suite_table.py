@@ -10,17 +10,18 @@ from golong_eval.harness.results import Group, SuiteCell, SuiteLine, TaskResult
 __all__ = ["suite_line"]
 
 
-def suite_line(suite: str | None, rows: Sequence[TaskResult]) -> SuiteLine | None:
+def suite_line(suite: str | None, rows: Sequence[TaskResult], *, judged: bool = True) -> SuiteLine | None:
     """Return the line of a suite; None for a run that was of none, or of one without a published table.
 
     Args:
         suite: Id of the suite.
         rows: The results by task.
+        judged: Whether there was a judge; without one, a column that needs it is empty.
     """
     if suite not in SUITES or not SUITES[suite].columns:
         return None
     by_task = {row.task: row for row in rows}
-    cells = tuple(_cell(column, by_task.get(column.task)) for column in SUITES[suite].columns)
+    cells = tuple(_cell(column, by_task.get(column.task), judged) for column in SUITES[suite].columns)
     return SuiteLine(
         suite=suite,
         cells=cells,
@@ -29,7 +30,7 @@ def suite_line(suite: str | None, rows: Sequence[TaskResult]) -> SuiteLine | Non
     )
 
 
-def _cell(column: Column, row: TaskResult | None) -> SuiteCell:
+def _cell(column: Column, row: TaskResult | None, judged: bool) -> SuiteCell:
     if row is None:
         return SuiteCell(name=column.name, score=None, published=None, n=0)
     if column.by is not None:
@@ -39,10 +40,10 @@ def _cell(column: Column, row: TaskResult | None) -> SuiteCell:
         count = sum(group.score.n for group in groups)
         return SuiteCell(name=column.name, score=_weighted(groups), published=_weighted(published), n=count)
     score = row.mean if row.headline is None else row.headline.score.mean
-    if not row.scored:
-        score = None
+    if not judged and row.statuses.get("judge_error"):
+        score = None  # what a judge would have said is no failure of the model's
     published_mean = None
-    if row.published is not None and row.published.scored:
+    if row.published is not None and (judged or not row.published.undecided):
         headline = row.published.headline
         published_mean = row.published.mean if headline is None else headline.score.mean
     return SuiteCell(name=column.name, score=score, published=published_mean, n=row.n)

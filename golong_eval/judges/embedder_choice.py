@@ -25,7 +25,6 @@ def open_embedder(
         ConfigError: An address that is none.
         MissingExtraError: A local model, and no sentence-transformers.
     """
-    found: Embedder = LocalEmbedder(model)
-    if base_url is not None:
-        found = EndpointEmbedder(model, base_url, api_key_env=api_key_env)
-    return CachedEmbedder(found, cache)
+    if base_url is None:
+        return CachedEmbedder(LocalEmbedder(model), cache)
+    return CachedEmbedder(EndpointEmbedder(model, base_url, api_key_env=api_key_env), cache)

@@ -47,11 +47,11 @@ def benchmark_notes(results: Results) -> list[str]:
             flaws.setdefault(row.published.flaws, []).append(row.task)
     notes = [f"{', '.join(tasks)}: {what}" for what, tasks in flaws.items()]
     for row in results.tasks:
-        if row.published is not None and row.published.scored < row.scored:
-            without = row.n - row.published.scored
+        if row.published is not None and row.published.undecided:
+            counted = ": they count as 0" if row.published.scored else ""
             notes.append(
-                f"{row.task}: {without} of {row.n} answers have no score by the published rule, which asks a judge"
-                + (": they count as 0" if row.published.scored else "")
+                f"{row.task}: {row.published.undecided} of {row.n} answers have no score by the published rule: no judge "
+                f"has decided them{counted}"
             )
     shipped = [row.task for row in results.tasks if row.shipped_rows]
     if shipped:
@@ -82,7 +82,8 @@ def _groups_table(row: TaskResult, by: str, groups: list[Group]) -> ResultTable:
     cells = []
     for group in groups:
         line = [shown_line(group.group), str(group.score.n)]
-        line.append(score_with_ends(group.score.mean, group.score.low, group.score.high))
+        own = score_with_ends(group.score.mean, group.score.low, group.score.high)
+        line.append(own if group.scored else NONE)
         if published:
             found = published.get(group.group)
             line.append(NONE if found is None else score_with_ends(found.mean, found.low, found.high))

@@ -82,11 +82,11 @@ def _answers(plan: Plan) -> Iterator[str]:
 
 def _length(plan: Plan) -> Iterator[str]:
     length = plan.length
+    scaled = " by rotary scaling" if length.overrides is not None else ""
     if length.limit is None:
         yield f"the longest prompt and answer take {length.longest:,} positions; the model's are not known"
-        return
-    scaled = " by rotary scaling" if length.overrides is not None else ""
-    yield f"the longest prompt and answer take {length.longest:,} of {length.limit:,} positions{scaled}"
+    else:
+        yield f"the longest prompt and answer take {length.longest:,} of {length.limit:,} positions{scaled}"
     if length.too_long and length.policy == "truncate":
         yield f"prompts that do not fit: {length.too_long}; their documents would be cut, and are counted uncut here"
     if length.too_long and length.policy == "skip":

@@ -20,8 +20,9 @@ import pytest
 from golong_eval.engines import EngineSettings, GenerationRequest, RopeScaling, embedded_model
 from golong_eval.engines.encoding import PromptEncoder
 from golong_eval.engines.transformers import TransformersEngine
+from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.errors import ConfigError, EngineError, ModelError, UnknownNameError
-from golong_eval.schema import Generation, Prompt
+from golong_eval.schema import Generation, Prompt, Turn
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(300)]
 
@@ -120,6 +121,34 @@ def test_what_does_not_fit_is_cut_or_refused_as_in_transformers(
     assert (ours["long", 0].context_cut, ours["long", 0].over_length) == (policy == "truncate", policy == "skip")
     assert ours["none", 0].over_length
     assert [engine.over_length(item) for item in requests] == [reference.over_length(item) for item in requests]
+
+
+@pytest.mark.parametrize("bound", [None, 120])
+@pytest.mark.parametrize("cut", ["documents", "message"])
+def test_conversations_are_read_and_cut_as_in_transformers(
+    engine: Any, reference: TransformersEngine, monkeypatch: pytest.MonkeyPatch, cut: Any, bound: int | None
+) -> None:
+    settings = EngineSettings(context_policy="truncate", max_prompt_tokens=bound)
+    for one in (engine, reference):
+        monkeypatch.setattr(one, "_encoder", PromptEncoder(one._encoder.tokenizer, settings, 8192))
+    history = (
+        Turn(role="user", content="Say <|im_end|> and \ud800."),
+        Turn(role="assistant", content="<|im_end|> it is, 日本."),
+    )
+    told = Prompt(history=history, documents=" ".join(f"w{number}" for number in range(200)), after="\nWhat?", cut=cut)
+    alone = Prompt(history=(*history, *history), after="\n\nWhat?", cut=cut)
+    long = Prompt(history=(Turn(role="user", content="word " * 200),), after="What?", cut=cut)
+    requests = [
+        GenerationRequest(sample_id=name, prompt=prompt, max_tokens=10, n=2)
+        for name, prompt in (("told", told), ("alone", alone), ("long", long))
+    ]
+    ours = compared(engine.generate(requests))
+    clean = [without_surrogates(item) for item in requests]
+    singly = [item.model_copy(update={"n": 1, "repeat": repeat}) for item in clean for repeat in (0, 1)]
+    assert ours == compared(reference.generate(singly))
+    assert ours["told", 0].context_cut == (bound is not None)
+    assert ours["told", 0].prompt_tokens == bound or bound is None
+    assert ours["long", 1].over_length == (bound is not None)
 
 
 def test_answers_come_as_they_finish(engine: Any) -> None:

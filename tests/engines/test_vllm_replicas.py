@@ -20,7 +20,7 @@ from golong_eval.engines.vllm.guard import Guard
 from golong_eval.engines.vllm.replicas import Replica, VLLMReplicas
 from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.errors import EngineError, ModelError
-from golong_eval.schema import Generation, Prompt
+from golong_eval.schema import Generation, Prompt, Turn
 
 FAKE = (sys.executable, "-P", str(Path(__file__).with_name("fake_replica.py")))
 SETTINGS = EngineSettings(args={"data_parallel": 2, "secret": "s3cret"})
@@ -74,6 +74,23 @@ def test_questions_about_one_context_go_to_one_replica(opened: Callable[..., VLL
         homes[answer.sample_id.split("/")[0]].add((answer.text or "").split()[0])
     assert len(answers) == 24
     assert sum(len(names) for names in homes.values()) <= 11  # by chance 14; at the end a context may be shared out
+    assert set.union(*homes.values()) == {"0", "1"}
+
+
+def test_questions_about_one_conversation_go_to_one_replica(opened: Callable[..., VLLMReplicas]) -> None:
+    """Its prefix is cached there, as that of documents is."""
+    talks = [(Turn(role="user", content=f"talk {number}"), Turn(role="assistant", content="ok")) for number in range(8)]
+    asked = [
+        GenerationRequest(
+            sample_id=f"{number}/{place}", prompt=Prompt(history=talk, after=f"What {place}?"), max_tokens=5
+        )
+        for number, talk in enumerate(talks)
+        for place in range(3)
+    ]
+    homes = defaultdict(set)
+    for answer in opened().generate(asked):
+        homes[answer.sample_id.split("/")[0]].add((answer.text or "").split()[0])
+    assert sum(len(names) for names in homes.values()) <= 11
     assert set.union(*homes.values()) == {"0", "1"}
 
 

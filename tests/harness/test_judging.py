@@ -9,12 +9,21 @@ from typing import Any
 import pytest
 
 from golong_eval import evaluate, read_run
+from golong_eval.benchmarks import AnswerToScore, benchmark_named, score_answers
 from golong_eval.engines import GenerationRequest, ScriptedEngine
 from golong_eval.errors import ConfigError, JudgeError
-from golong_eval.harness import JudgeSettings, Results, judge_run, rescore_run, score_predictions
+from golong_eval.harness import (
+    EmbedderSettings,
+    JudgeSettings,
+    Results,
+    judge_run,
+    merge_runs,
+    rescore_run,
+    score_predictions,
+)
 from golong_eval.harness.agreement import agreement_of_run
 
-from ..judges.conftest import Server, server  # noqa: F401  # a fixture
+from ..judges.conftest import Server, says, server  # noqa: F401  # a fixture
 from ..judges.judge_server import judging, saying
 
 GOLDS = {"frames/0": "1852", "frames/1": "14 years", "frames/2": "Harn"}
@@ -138,6 +147,65 @@ def test_a_person_is_a_rater(tmp_path: Path, honest: Server) -> None:
     assert (found.n, found.share, found.alpha) == (len(keys), 1.0, 1.0)
     with pytest.raises(ConfigError, match="agreement takes two"):
         agreement_of_run(path)
+
+
+def test_none_takes_the_judge_away_again(tmp_path: Path, honest: Server) -> None:
+    path = Path(run(tmp_path, of(honest)).run)
+    assert rescore_run(path)["frames"].scored == 3
+    again = run(tmp_path, {"models": ["none"]}, resume=True)
+    assert (again["frames"].scored, again.judge, again.run) == (1, None, str(path))
+
+
+def test_parts_of_a_run_keep_their_verdicts_when_they_are_put_together(tmp_path: Path, honest: Server) -> None:
+    whole = run(tmp_path / "whole", of(honest))
+    parts = [run(tmp_path / part.replace("/", "-"), of(honest), shard=part).run for part in ("1/2", "2/2")]
+    asked = len(questions(honest))
+    merged = merge_runs(parts, tmp_path / "merged")
+    assert merged["frames"].model_dump(exclude={"published"}) == whole["frames"].model_dump(exclude={"published"})
+    assert merged.judge is not None
+    assert whole.judge is not None
+    assert merged.judge.questions == whole.judge.questions
+    assert len(questions(honest)) == asked
+
+
+def test_a_column_that_needs_a_judge_is_empty_without_one(tmp_path: Path, honest: Server) -> None:
+    from golong_eval.harness.suite_table import suite_line
+
+    for judge, empty in (({"models": ["none"]}, True), (of(honest), False)):
+        results = run(tmp_path / str(empty), judge)
+        line = suite_line("golong-128k", results.tasks, judged=results.judge is not None)
+        assert line is not None
+        (cell,) = [cell for cell in line.cells if cell.name == "frames"]
+        assert ((cell.score is None), (cell.published is None)) == (empty, empty)
+
+
+def test_thinking_that_a_server_sends_apart_is_no_part_of_what_published_rules_read() -> None:
+    benchmark = benchmark_named("longbench_v2").scored_as("official")
+    row = benchmark.row_of_columns({"answer": "B"}, "row")
+    text = "<think>The correct answer is (A).</think>The correct answer is (B)."
+    together, apart = (AnswerToScore(text, row, thinking_apart=flag) for flag in (False, True))
+    assert [result.value for result in score_answers(benchmark, [together, apart])] == [0.0, 1.0]
+
+
+def test_an_embedder_of_a_run_stays_its_own_until_another_is_named(tmp_path: Path, server: Server) -> None:  # noqa: F811
+    settings: dict[str, Any] = {
+        "tasks": "longbench_pro",
+        "data": "longbench_pro=shipped",
+        "output_dir": tmp_path / "runs",
+        "limit": 25,
+    }
+    embedder = {"model": "vectors", "base_url": server.url}
+    results = evaluate(model="gold", engine="scripted", embedder=embedder, **settings)
+    metric = results["longbench_pro"].metric
+    assert "semantic=0.5*vectors" in metric
+    assert rescore_run(results.run)["longbench_pro"].metric == metric
+    without = rescore_run(results.run, embedder=EmbedderSettings(model="none"))["longbench_pro"]
+    assert without.metric == "longbench_pro[strict,v1]"
+    rescore_run(results.run, embedder=EmbedderSettings(**embedder))
+    server.default = says(500)
+    with pytest.raises(JudgeError, match="summaries are scored with the embedder vectors, which does not answer"):
+        rescore_run(results.run)
+    assert read_run(results.run).results["longbench_pro"].metric == metric  # nothing was overwritten
 
 
 def test_what_needs_no_judge_is_not_judged(tmp_path: Path, honest: Server) -> None:

@@ -149,6 +149,7 @@ class Answer(NamedTuple):
     error: str | None = None
     capped: bool = False
     thinking_unfinished: bool = False
+    thinking_apart: bool = False
     completion_tokens: int = 0
     reasoning_tokens: int | None = None
 
@@ -271,6 +272,7 @@ def read_reply(content: bytes, n: int, *, secret: str = "", opened_thinking: boo
             error=item.error,
             capped=item.capped,
             thinking_unfinished=item.unfinished,
+            thinking_apart=item.reasoning > 0,
             completion_tokens=completion[number],
             reasoning_tokens=None if reasoning is None else reasoning[number],
         )

@@ -99,7 +99,10 @@ class Job:
     @classmethod
     def whole(cls, request: GenerationRequest, cut_tokens: int) -> Job:
         """Return the job of a request as it comes."""
-        return cls(Ticket(request, request.n), 0, request.n, hash(request.prompt.documents), cut_tokens)
+        earlier = tuple(turn.content for turn in request.prompt.history)
+        documents = hash(request.prompt.documents)  # 0 where there are none: no server is better than another then
+        context = hash((earlier, documents)) if earlier else documents
+        return cls(Ticket(request, request.n), 0, request.n, context, cut_tokens)
 
     def one(self, index: int, trying: frozenset[str]) -> Job:
         """Return the job of one of its repeats alone."""
@@ -408,6 +411,7 @@ class Dispatcher:
                 finish_reason="error" if failed else "length" if answer.capped else "stop",
                 error=answer.error,
                 thinking_unfinished=answer.thinking_unfinished,
+                thinking_apart=answer.thinking_apart,
                 prompt_tokens=reply.prompt_tokens,
                 prompt_shared=prompt_shared,
                 completion_tokens=answer.completion_tokens,
@@ -465,4 +469,4 @@ class Dispatcher:
         ticket.left -= 1
         if not ticket.left:
             self.finished += 1
-            self.finished_characters += len(ticket.request.prompt.documents)
+            self.finished_characters += ticket.request.characters

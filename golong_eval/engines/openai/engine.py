@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue
@@ -35,7 +36,7 @@ __all__ = ["OpenAIEngine"]
 
 _CONCURRENCY = 64  # requests at once of one server
 _PULL_SECONDS = 0.05  # for which requests are taken before those taken are sent, and answers handed out
-_HELD_CHARACTERS = 32_000_000  # of documents, beyond which no request is taken ahead of its turn
+_HELD_CHARACTERS = 32_000_000  # of prompts, beyond which no request is taken ahead of its turn
 _MARGIN = 16  # tokens that a cut text may take more than its tokens did
 
 
@@ -211,7 +212,7 @@ class OpenAIEngine:
                     if isinstance(prepared, Job):
                         jobs.append(prepared)
                         pulled += 1
-                        characters += len(prepared.ticket.request.prompt.documents)
+                        characters += prepared.ticket.request.characters
                         due += request.n
                     else:
                         done += prepared
@@ -299,6 +300,7 @@ def _cut(encoder: PromptEncoder, request: GenerationRequest) -> Job | list[Gener
     encoded = encoder.encode(request)
     if isinstance(encoded, list):
         return encoded
+    context = Job.whole(request, 0).context  # of what is cut each request may keep another part
     if request.prompt.cut != "documents":
         request = request.model_copy(update={"prompt": request.prompt.as_cut()})
     documents = request.prompt.documents
@@ -310,7 +312,7 @@ def _cut(encoder: PromptEncoder, request: GenerationRequest) -> Job | list[Gener
         prompt = request.prompt.model_copy(update={"documents": tokens.ends(kept)})
         shorter = request.model_copy(update={"prompt": prompt})
         if encoder.over_length(shorter) is None:
-            return Job.whole(shorter, tokens.count - kept)
+            return replace(Job.whole(shorter, tokens.count - kept), context=context)
         margin *= 2
     reason = "without documents nothing is left of the prompt that fits the model"
     return failed(request, reason, prompt_tokens=len(encoded.ids), over_length=True)

@@ -54,7 +54,7 @@ class _Job:
     number: int
     request: GenerationRequest
     key: str | None
-    """Of its documents; None where it has none."""
+    """Of its documents and earlier messages; None where it has none."""
     missing: set[int]
     deaths: int = 0
     """Of replicas that had it in hand."""
@@ -62,9 +62,7 @@ class _Job:
     @property
     def characters(self) -> int:
         """Those of its prompt."""
-        prompt = self.request.prompt
-        earlier = sum(len(turn.content) for turn in prompt.history)
-        return earlier + len(prompt.before) + len(prompt.documents) + len(prompt.after)
+        return self.request.characters
 
 
 @dataclass(eq=False)
@@ -301,7 +299,9 @@ class VLLMReplicas:
     def _take(self, request: GenerationRequest) -> None:
         request = without_surrogates(request)
         prompt = request.prompt
-        key = sha256_text(prompt.before + prompt.documents) if prompt.documents else None
+        earlier = [turn.content for turn in prompt.history]
+        shared = "\x00".join([*earlier, prompt.before + prompt.documents])
+        key = sha256_text(shared) if prompt.documents or earlier else None
         repeats = set(range(request.repeat, request.repeat + request.n))
         self._pending.append(_Job(next(self._numbers), request, key, repeats))
 

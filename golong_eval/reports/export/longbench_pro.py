@@ -31,7 +31,9 @@ def write_longbench_pro(run: StoredRun, folder: Path) -> list[Path]:
         scores: dict[str, list[float | None]] = {}
         for row in official.rows():
             if row.sample.task == task:
-                scores.setdefault(row.sample.id, []).append(row.result.value)
+                # The official program counts an empty answer among the failures.
+                value = None if row.result.status == "empty" else row.result.value
+                scores.setdefault(row.sample.id, []).append(value)
         items = [Item(_groups(official.samples[identifier]), tuple(found)) for identifier, found in scores.items()]
         summary = summarize(items, official.results.started[:10])
         name = task.replace("longbench_pro", "longbench_pro_summary")

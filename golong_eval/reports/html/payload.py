@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from golong_eval.errors import DocumentError
 from golong_eval.harness import StoredAnswer, StoredRun
 from golong_eval.harness.records import StoredPrompt
 from golong_eval.reports.samples import facets, split_thinking
 from golong_eval.reports.samples_text import gold_text
-from golong_eval.schema import Document, Gold, TableGold, sha256_text
+from golong_eval.schema import Document, Gold, RowGold, TableGold, Turn, sha256_text
 
 __all__ = ["Bundles", "Part", "SampleIndex", "encode", "question_parts", "sample_parts"]
 
 PART = 1_000_000
 """Characters of answers or documents in one part; a longer answer or document has one of its own."""
 TRUNCATED, CUT, CACHED = 1, 2, 4
+_TURNS = TypeAdapter(list[Turn])
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
@@ -99,12 +102,15 @@ class Bundles:
 
     def __init__(self, run: StoredRun) -> None:
         self._bundles: list[list[Document]] = []
+        self._of_benchmarks: set[str] = set()
         self._places: dict[str, int] = {}
         self._characters: dict[str, int] = {}
         room = 0
         for sample in run.samples.values():
             for document in sample.documents:
                 digest = hash_of(document)
+                if isinstance(sample.gold, RowGold):
+                    self._of_benchmarks.add(digest)
                 if digest in self._places:
                     continue
                 size = _size(document)
@@ -124,12 +130,18 @@ class Bundles:
         return self._characters.get(hash_of(document))
 
     def parts(self) -> Iterator[Part]:
-        """Yield the parts: texts by the first 16 digits of their hash. One that can't be read says why."""
+        """Yield the parts: texts by the first 16 digits of their hash. One that can't be read says why.
+
+        A conversation, which benchmarks hold as JSON, is shown as its messages.
+        """
         for number, documents in enumerate(self._bundles):
             texts: dict[str, str | dict[str, str]] = {}
             for document in documents:
                 digest = hash_of(document)
-                texts[digest[:16]] = text = _read(document)
+                text = _read(document)
+                if isinstance(text, str) and digest in self._of_benchmarks:
+                    text = _conversation(text) or text
+                texts[digest[:16]] = text
                 if isinstance(text, str):
                     self._characters[digest] = len(text)
             yield Part(f"d-{number}", encode(texts))
@@ -253,6 +265,17 @@ def _size(document: Document) -> int:
         return len(document.text or "")
     file = Path(document.path)
     return file.stat().st_size if file.is_file() else 0
+
+
+def _conversation(text: str) -> str | None:
+    """Return a conversation in JSON as each message behind its role; None where a text is none."""
+    if not text.startswith("[{"):
+        return None
+    try:
+        turns = _TURNS.validate_json(text)
+    except ValidationError:
+        return None
+    return "\n\n".join(f"{turn.role}: {turn.content}" for turn in turns)
 
 
 def _read(document: Document) -> str | dict[str, str]:
