@@ -145,6 +145,8 @@ def samples_of(
         if chosen is not None and number not in chosen:
             continue
         sample = benchmark.sample(row, place)
+        if sample.documents and not any((document.text or "").strip() for document in sample.documents):
+            raise DataError(f"{place}: its text is empty", "check the file: the documents of a row hold the answer")
         if sample.id in seen:
             raise DataError(
                 f"{place}: the id of {sample.id!r} stands at {seen[sample.id]} too", "give every row an id of its own"

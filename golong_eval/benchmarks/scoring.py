@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from golong_eval.benchmarks.base import Answer, Benchmark, NeedsEmbedding, NeedsJudge, Said
@@ -101,7 +101,8 @@ def _judged(said: Said, verdicts: Mapping[str, Verdict]) -> Outcome | NeedsEmbed
         return Outcome(0.0, status="judge_error", reason="the rule can't decide, and no judge has been asked")
     if verdict.outcome == "error":
         return Outcome(0.0, status="judge_error", reason=verdict.reason or "the judge gave no verdict")
-    return said.right if verdict.outcome == "right" else said.wrong
+    outcome = said.right if verdict.outcome == "right" else said.wrong
+    return replace(outcome, parts={**outcome.parts, "judged": 1.0})
 
 
 def _embedded(

@@ -33,6 +33,8 @@ def validate_rows(located: Located) -> tuple[int, list[str]]:
             except (GolongError, ValueError) as error:
                 faults.append(f"{place}: {error}")
                 continue
+            if sample.documents and not any((document.text or "").strip() for document in sample.documents):
+                faults.append(f"{place}: its text is empty")
             if sample.id in seen:
                 faults.append(f"{place}: the id {sample.id!r} stands at {seen[sample.id]} too")
             seen[sample.id] = place

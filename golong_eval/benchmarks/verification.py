@@ -124,7 +124,12 @@ def _summaries(file: Path) -> Check:
     from golong_eval.benchmarks.longbench_pro_summary import check_summaries
 
     count, faults = check_summaries(file)
-    return Check(what=f"longbench_pro: the numbers of {file} fit together", cases=count, faults=tuple(faults))
+    by_name: dict[str, list[str]] = {}
+    for fault in faults:
+        name, _, what = fault.partition(": ")
+        by_name.setdefault(name, []).append(what)
+    told = tuple(f"{name}: {'; '.join(found)}" for name, found in by_name.items())
+    return Check(what=f"longbench_pro: the numbers of each summary in {file} fit together", cases=count, faults=told)
 
 
 def _mrcr() -> Check:

@@ -36,7 +36,7 @@ def judge(
     """
     from golong_eval.cli.progress import progress_display
     from golong_eval.harness import RunSettings, judge_run
-    from golong_eval.harness.agreement import agreement_of_run
+    from golong_eval.harness.agreement import agreement_of_run, labels_of_run
     from golong_eval.reports import results_text
     from golong_eval.reports.agreement_text import agreement_text
     from golong_eval.reports.run_report import report_line
@@ -54,11 +54,20 @@ def judge(
         }
     ).judge
     assert settings is not None
+    if labels is not None:
+        labels_of_run(run, labels)  # before anything is paid for
     with progress_display() as show:
         results = judge_run(run, settings, on_progress=show)
     typer.echo(json_text(results) if json else shown(results_text(results)))
     if len(model) > 1 or labels is not None:
-        typer.echo(shown(agreement_text(agreement_of_run(run, labels))), err=json)
+        typer.echo(
+            shown(
+                agreement_text(
+                    agreement_of_run(run, labels, results.judge.judge if results.judge is not None else None)
+                )
+            ),
+            err=json,
+        )
     if report:
         typer.echo(shown(report_line(results)), err=json)
     if results.to_ask_again:

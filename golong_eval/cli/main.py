@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from golong_eval.cli import audit, compare, data, judge, merge, plan, report, run, samples, score, tasks
+from golong_eval.cli import audit, bfcl, compare, data, judge, merge, plan, report, run, samples, score, tasks
 
 __all__ = ["app", "main"]
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
+app.command("bfcl")(bfcl.bfcl)
 app.command("score")(score.score)
 app.command("judge")(judge.judge)
 app.command("merge")(merge.merge)
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == _INTERRUPTED:  # typer turns a Ctrl-C into this code
-        resumable = arguments[:1] == ["run"]
+        resumable = arguments[:1] in (["run"], ["bfcl"])
         _tell(
             "interrupted" + ("; the answers that came are kept" if resumable else ""),
             "run the same command with --resume to go on; without it, if none came yet" if resumable else "",

@@ -97,6 +97,8 @@ def validate(
     checked, faults = validate_path(path, include or [])
     for fault in faults:
         typer.echo(shown(str(fault)), err=True)
+    if faults and path is not None and path.is_file():
+        typer.echo("rows of a benchmark are checked with: golong tasks validate BENCHMARK --data FILE", err=True)
     if json:
         typer.echo(json_text({"checked": checked, "faults": [fault._asdict() for fault in faults]}))
     else:
@@ -110,7 +112,9 @@ def _validate_benchmark(name: str, data: Path | None, *, json: bool) -> None:
     from golong_eval.benchmarks.validation import validate_rows
     from golong_eval.reports.terminal import json_text, shown
 
-    located = locate(benchmark_named(name), [] if data is None else [f"{name}={data}"])
+    benchmark = benchmark_named(name)
+    named = data is not None and str(data).partition("=")[0] in (name, benchmark.data_name())
+    located = locate(benchmark, [] if data is None else [str(data) if named else f"{name}={data}"])
     count, faults = validate_rows(located)
     where = located.path or name
     if json:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from golong_eval.engines.base import EngineSettings, GenerationRequest
+from golong_eval.engines.surrogates import without_surrogates
 from golong_eval.errors import ModelError
 from golong_eval.schema import Generation, Prompt
 from golong_eval.text import CLOSE_THINK, OPEN_THINK
@@ -86,6 +87,7 @@ class PromptEncoder:
         room = self._room(request)
         if room is None:
             return None
+        request = without_surrogates(request)
         text = request.prompt.text
         # No token is shorter than a byte of what is tokenised, so most prompts need no counting. A normaliser can make
         # more bytes of a text (NFKC up to 11 of one), but none of ASCII; SentencePiece may put a token before the first
@@ -117,6 +119,7 @@ class PromptEncoder:
 
     def encode(self, request: GenerationRequest) -> Encoded | list[Generation]:
         """Return a request's tokens; where it does not fit, by the context policy, cut or as failures."""
+        request = without_surrogates(request)
         ids, parts, literal = self._whole(request)
         opened_thinking = parts.closing.rfind(OPEN_THINK) > parts.closing.rfind(CLOSE_THINK)
         room = self._room(request)

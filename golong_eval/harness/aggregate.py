@@ -92,6 +92,7 @@ def aggregate_task(
     ]
     statuses = Counter(scores[key].status if key in scores else "provider_error" for key in keys)
     pieces = slices_of(rows, binary=binary, seed=seed)
+    chance = _chance(spec, samples, context)
     return TaskResult(
         task=spec.id,
         name=spec.name,
@@ -106,7 +107,7 @@ def aggregate_task(
         mean=interval.mean,
         mean_scored=without.mean,
         mean_finished=_mean(finished),
-        chance=_chance(spec, samples, context),
+        chance=chance,
         low=interval.low,
         high=interval.high,
         stderr=interval.stderr,
@@ -125,7 +126,7 @@ def aggregate_task(
         groups=groups_of(rows, binary=binary, seed=seed),
         headline=None if isinstance(spec, TaskSpec) else headline_of(rows, spec.macro, seed=seed),
         grid=grid_of(rows),
-        effective_length=effective_length_of(pieces),
+        effective_length=effective_length_of(pieces, chance=chance),
     )
 
 

@@ -172,12 +172,19 @@ def grid_of(rows: Sequence[Scored]) -> tuple[GridCell, ...]:
     )
 
 
-def effective_length_of(slices: Sequence[Slice], share: float = SHARE) -> EffectiveLength | None:
-    """Return the effective length by the slices by length; None for fewer than two lengths."""
+def effective_length_of(
+    slices: Sequence[Slice], share: float = SHARE, chance: float | None = None
+) -> EffectiveLength | None:
+    """Return the effective length by the slices by length.
+
+    None for fewer than two lengths, and where the score at the shortest is no better than a guess without reading.
+    """
     lengths = [piece for piece in slices if piece.by == "length"]
     if any(piece.group == UNKNOWN for piece in lengths):
         return None  # what was too long to be counted would be missing at the long end
     means = {_tokens(piece.group): piece.score.mean or 0.0 for piece in lengths}
+    if chance is not None and means and means[min(means)] <= chance:
+        return None
     tokens = effective_length(means, share)
     if tokens is None:
         return None

@@ -108,7 +108,9 @@ class ResolvedRun:
         if self.settings.context_policy == "refuse" and most is not None and longest > most - TEMPLATE_TOKENS:
             raise ModelError(
                 f"prompts of {longest:,} tokens are built, and --max-prompt-tokens is {most:,}",
-                f"use --length {most - TEMPLATE_TOKENS}, or leave --max-prompt-tokens out",
+                f"use --length {most - TEMPLATE_TOKENS}, or leave --max-prompt-tokens out"
+                if most - TEMPLATE_TOKENS >= MIN_LENGTH
+                else "use a greater --max-prompt-tokens",
             )
         if not self.sources.built or max_length is None or self.settings.context_policy != "refuse":
             return

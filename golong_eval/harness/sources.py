@@ -116,6 +116,8 @@ def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
         ConfigError: ``--documents`` is given and nothing is built.
     """
     sources = Sources()
+    lost: list[tuple[str, ConfigError]] = []
+    _check_data(settings)
     for name in settings.tasks:
         if name == "all":
             sources.built += [task for task in BUILDERS if task not in sources.built]
@@ -124,7 +126,10 @@ def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
             if lacking is not None:
                 sources.dropped[name] = f"left out: {lacking}"
             elif all(located.benchmark.id != name for located in sources.benchmarks):
-                sources.benchmarks.append(locate(benchmark_named(name), settings.data))
+                try:
+                    sources.benchmarks.append(locate(benchmark_named(name), settings.data))
+                except ConfigError as error:
+                    lost.append((name, error))
         elif name.endswith(".jsonl") or Path(name).is_file():
             if not Path(name).is_file():
                 raise ConfigError(f"no file of samples at {name}", "make one with: golong tasks build --out FILE.jsonl")
@@ -137,6 +142,11 @@ def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
             target = sources.built if task in BUILDERS else sources.examples
             if task not in target:
                 target.append(task)
+    if len(lost) == 1:
+        raise lost[0][1]
+    if lost:
+        named = ", ".join(name for name, _ in lost)
+        raise ConfigError(f"there is no data for {named}; of the first: {lost[0][1]}", f"for each: {lost[0][1].hint}")
     if settings.data and not sources.benchmarks:
         raise ConfigError("--data is given, and no benchmark is run", f"leave it out, or name {', '.join(BENCHMARKS)}")
     if settings.documents is not None and not sources.built:
@@ -145,6 +155,21 @@ def resolve_sources(settings: RunSettings, catalogue: Catalogue) -> Sources:
             f"leave it out, or name tasks such as {', '.join(list(BUILDERS)[:3])}",
         )
     return sources
+
+
+def _check_data(settings: RunSettings) -> None:
+    """Refuse names of data sets that there are none of, or that are given twice.
+
+    Raises:
+        ConfigError: One is unknown (names the nearest), or stands twice.
+    """
+    names = [part.partition("=")[0] for part in settings.data if "=" in part]
+    known = {name for benchmark in BENCHMARKS for name in (benchmark, benchmark_named(benchmark).data_name())}
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("data set", name, known)
+        if names.count(name) > 1:
+            raise ConfigError(f"--data names {name} twice", "name each data set once")
 
 
 def _lacking(benchmark: str) -> str | None:

@@ -59,7 +59,13 @@ def score_predictions(
         raise ConfigError(f"{spec.name} has no column {name!r}", f"its scorer reads {', '.join(spec.scored_by)}")
     samples: list[Sample] = []
     answers: list[AnswerToScore] = []
-    for raw in read_rows(Path(file), ()):
+    for number, raw in enumerate(read_rows(Path(file), ())):
+        for name, column in names.items() if not number else ():
+            if column not in raw.fields:
+                raise DataError(
+                    f"{raw.file}: there is no column {column!r} (columns: {', '.join(raw.fields)})",
+                    f"--column {name}=COLUMN names one of them",
+                )
         place = f"{raw.file.name}:{raw.number}"
         fields = raw.fields | {name: raw.fields[column] for name, column in names.items() if column in raw.fields}
         text = _response(fields, response, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections import Counter
@@ -13,7 +14,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from golong_eval._optional import require
-from golong_eval.errors import ConfigError, DataError
+from golong_eval.errors import ConfigError, DataError, MissingExtraError
 from golong_eval.faults import explain
 from golong_eval.schema import Frozen
 
@@ -31,7 +32,10 @@ class Agreement(Frozen):
     share: float | None
     """Of the pairs of labels to one question, those that are equal."""
     kappa: float | None = None
-    """Cohen's, of two raters: 1 is agreement, 0 what chance gives. None where both always say the same."""
+    """Cohen's, of two raters, where scikit-learn is there: 1 is agreement, 0 what chance gives.
+
+    None where both always say the same.
+    """
     alpha: float | None = None
     """Krippendorff's, of any number of raters with gaps. None where all labels are the same."""
     rubric: str | None = None
@@ -136,7 +140,9 @@ def _of(raters: Sequence[str], labels: Mapping[str, Mapping[str, Label]]) -> Agr
     kappa = None
     if len(raters) == 2:
         both = [(one, other) for one, other in shared if one is not None and other is not None]
-        kappa = cohen_kappa([one for one, _ in both], [other for _, other in both])
+        # Without scikit-learn there is no kappa; the share and alpha are told all the same.
+        with contextlib.suppress(MissingExtraError):
+            kappa = cohen_kappa([one for one, _ in both], [other for _, other in both])
     return Agreement(
         raters=tuple(raters),
         n=len(shared),

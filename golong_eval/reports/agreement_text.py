@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 
 from golong_eval.judges.agreement import Agreement
@@ -26,4 +27,6 @@ def agreement_text(found: Sequence[Agreement]) -> str:
         for one in found
     ]
     header = ("rubric", "raters", "questions", "agree", "Cohen's kappa", "Krippendorff's alpha")
-    return "\n".join(["", *table(header, rows, right=range(2, 6))])
+    lacking = importlib.util.find_spec("sklearn") is None
+    note = ["Cohen's kappa is scikit-learn's, which is not installed: pip install 'golong-eval[stats]'"]
+    return "\n".join(["", *table(header, rows, right=range(2, 6)), *(note if lacking else [])])

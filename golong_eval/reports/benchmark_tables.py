@@ -27,7 +27,7 @@ def benchmarks_table(results: Results) -> ResultTable | None:
         other = _headline(published.mean, published.low, published.high, published.headline)
         if not published.scored:
             other = [NONE, NONE]
-        what = f"{row.n} answers" if row.headline is None else shown_line(row.headline.of)
+        what = f"{row.n} answer{'s' * (row.n != 1)}" if row.headline is None else shown_line(row.headline.of)
         cells.append([row.task, *own, *other, what])
     header = ["benchmark", "strict", "95 % interval", "as published", "95 % interval", "mean of"]
     return ResultTable(header, cells, range(1, 5), notes=benchmark_notes(results))
@@ -50,8 +50,8 @@ def benchmark_notes(results: Results) -> list[str]:
         if row.published is not None and row.published.undecided:
             counted = ": they count as 0" if row.published.scored else ""
             notes.append(
-                f"{row.task}: {row.published.undecided} of {row.n} answers have no score by the published rule: no judge "
-                f"has decided them{counted}"
+                f"{row.task}: {row.published.undecided} of {row.n} answers have no score by the published rule: "
+                f"no judge has decided them{counted}"
             )
     shipped = [row.task for row in results.tasks if row.shipped_rows]
     if shipped:
@@ -62,7 +62,7 @@ def benchmark_notes(results: Results) -> list[str]:
         errors = f", {judge.errors} without a verdict" if judge.errors else ""
         kept = f" ({judge.cached} from the cache)" if judge.cached else ""
         notes.append(
-            f"judge {shown_line(judge.judge)}: {judge.questions} answers that no rule decides{kept}{errors}; "
+            f"judge {shown_line(judge.judge)}: {judge.questions} questions that no rule decides{kept}{errors}; "
             f"{judge.prompt_tokens:,} + {judge.completion_tokens:,} tokens"
             + (f", {judge.cost:,.2f} by its price" if judge.cost is not None else "")
         )

@@ -155,8 +155,10 @@ def failures_table(results: Results) -> ResultTable | None:
     ]
     more = len(results.failed) - _FAILURES
     notes = [f"and {more} more kinds of failure, all in results.json"] if more > 0 else []
-    if results.engine in ENGINES and results.to_ask_again:
+    undecided = sum(failure.count for failure in results.failed if failure.status == "judge_error")
+    if results.engine in ENGINES and results.to_ask_again > (undecided if results.judge is not None else 0):
         notes.append("--resume asks for these again")
-    if any(failure.status == "judge_error" for failure in results.failed) and results.judge is None:
-        notes.append(f"a judge decides: golong judge {shown_line(results.run)} --judge MODEL --judge-url URL")
+    if undecided:
+        what = "a judge decides" if results.judge is None else "the judge is asked again"
+        notes.append(f"{what}: golong judge {shown_line(results.run)} --judge MODEL --judge-url URL")
     return ResultTable(("task", "failed", "status", "for instance", "reason"), rows, range(1, 2), notes=notes)

@@ -15,8 +15,8 @@ from golong_eval.engines import EngineSettings, GenerationRequest, ScriptedEngin
 from golong_eval.engines.encoding import Encoded, PromptEncoder
 from golong_eval.engines.openai import OpenAIEngine
 from golong_eval.engines.openai.dispatcher import Job
+from golong_eval.engines.surrogates import without_surrogates
 from golong_eval.engines.transformers import TransformersEngine
-from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.errors import ConfigError
 from golong_eval.schema import Generation, Prompt, Turn
 
@@ -385,6 +385,20 @@ def test_lone_surrogates_are_replaced_in_earlier_messages() -> None:
     assert (clean.prompt.message, clean.prompt.cut) == ("??", "message")
     same = asked(Prompt(history=(Turn(role="user", content="日本"),), after="?"))
     assert without_surrogates(same) is same
+
+
+def test_lone_surrogates_end_no_run(engine: TransformersEngine, chat_server: ChatServer) -> None:
+    """JSON can spell them, and no tokenizer takes them."""
+    prompts = [
+        Prompt(history=(Turn(role="user", content="a\ud800"),), documents="tale \udfff " * 300, after=after)
+        for after in ("What?", "\ud800?")
+    ]
+    assert all(answer.error is None for item in prompts for answer in engine.generate([asked(item)]))
+    assert encoder(engine._tokenizer, 100).over_length(asked(prompts[0]))
+    served = opened(chat_server, tokenizer="embedded", max_prompt_tokens=100, context_policy="truncate")
+    for prompt in prompts:
+        assert served.over_length(asked(prompt))
+        assert [answer.context_cut for answer in served.generate([asked(prompt)])] == [True]
 
 
 def test_a_request_survives_the_pipe_to_a_replica() -> None:

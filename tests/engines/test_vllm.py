@@ -19,8 +19,8 @@ import pytest
 
 from golong_eval.engines import EngineSettings, GenerationRequest, RopeScaling, embedded_model
 from golong_eval.engines.encoding import PromptEncoder
+from golong_eval.engines.surrogates import without_surrogates
 from golong_eval.engines.transformers import TransformersEngine
-from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.errors import ConfigError, EngineError, ModelError, UnknownNameError
 from golong_eval.schema import Generation, Prompt, Turn
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from golong_eval.engines import EngineSettings, GenerationRequest
+from golong_eval.engines.surrogates import without_surrogates
 from golong_eval.engines.vllm import replicas as vllm_replicas
 from golong_eval.engines.vllm.guard import Guard
 from golong_eval.engines.vllm.replicas import Replica, VLLMReplicas
-from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.errors import EngineError, ModelError
 from golong_eval.schema import Generation, Prompt, Turn
 

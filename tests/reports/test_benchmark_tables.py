@@ -95,7 +95,9 @@ def test_a_flaw_that_benchmarks_share_is_told_once_with_their_names() -> None:
 def test_who_judged_and_what_it_took_is_told() -> None:
     usage = JudgeUsage(judge="j@1", questions=7, errors=1, cached=2, prompt_tokens=1234, completion_tokens=5)
     told = results_text(run(row("a", 0.5, published=0.4), judge=usage))
-    assert "judge j@1: 7 answers that no rule decides (2 from the cache), 1 without a verdict; 1,234 + 5 tokens" in told
+    assert (
+        "judge j@1: 7 questions that no rule decides (2 from the cache), 1 without a verdict; 1,234 + 5 tokens" in told
+    )
 
 
 def test_groups_are_in_the_long_report_alone() -> None:

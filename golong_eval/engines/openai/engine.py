@@ -28,6 +28,7 @@ from golong_eval.engines.openai.dispatcher import Dispatcher, Job, Limits
 from golong_eval.engines.openai.served_models import Served, ask_servers
 from golong_eval.engines.openai.servers import Server, backoff
 from golong_eval.engines.registry import embedded_model
+from golong_eval.engines.surrogates import without_surrogates
 from golong_eval.errors import ConfigError, ModelError
 from golong_eval.schema import Frozen, Generation, Prompt
 from golong_eval.text import CLOSE_THINK, OPEN_THINK
@@ -251,7 +252,7 @@ class OpenAIEngine:
         if self._encoder is None or policy == "refuse":  # refused before anything was generated, or by the server
             return Job.whole(request, 0)
         if policy == "truncate":
-            return _cut(self._encoder, request)
+            return _cut(self._encoder, without_surrogates(request))
         reason = self._encoder.over_length(request)
         return Job.whole(request, 0) if reason is None else failed(request, reason, over_length=True)
 

@@ -26,7 +26,7 @@ from golong_eval.engines.encoding import failed
 from golong_eval.engines.ray.replicas import RayReplicas
 from golong_eval.engines.ray.servers import RayServers
 from golong_eval.engines.ray.stream import PURPOSE, RayStream, connect
-from golong_eval.engines.vllm.text import without_surrogates
+from golong_eval.engines.surrogates import without_surrogates
 from golong_eval.errors import ConfigError, EngineError
 from golong_eval.schema import Frozen, Generation
 
@@ -142,7 +142,7 @@ class RayEngine:
 
     def over_length(self, request: GenerationRequest) -> str | None:
         """Say why a request does not fit the model, where that can be known."""
-        return self._work.over_length(without_surrogates(request))
+        return self._work.over_length(request)
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
         """Yield generations as batches finish.

@@ -31,7 +31,6 @@ from golong_eval.engines.base import Engine, EngineSettings, GenerationRequest
 from golong_eval.engines.encoding import Encoded, PromptEncoder, failed
 from golong_eval.engines.vllm.arguments import Plan, own_arguments, plan
 from golong_eval.engines.vllm.guard import Guard
-from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.engines.vllm.thinking import ThinkingSplit
 from golong_eval.errors import EngineError, ModelError
 from golong_eval.schema import Generation
@@ -175,7 +174,7 @@ class VLLMEngine:
 
     def over_length(self, request: GenerationRequest) -> str | None:
         """Say why a request does not fit the model."""
-        return self._encoder.over_length(without_surrogates(request))
+        return self._encoder.over_length(request)
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
         """Yield generations as they finish. Closing the iterator early aborts what is in flight.
@@ -216,7 +215,7 @@ class VLLMEngine:
         Raises:
             EngineError: The engine has died.
         """
-        outcome = self._encoder.encode(without_surrogates(request))
+        outcome = self._encoder.encode(request)
         if isinstance(outcome, list):
             return outcome
         self._waiting.append(outcome)

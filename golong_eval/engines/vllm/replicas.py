@@ -27,9 +27,9 @@ from golong_eval import errors
 from golong_eval._optional import require
 from golong_eval.engines.base import EngineSettings, GenerationRequest
 from golong_eval.engines.encoding import PromptEncoder, failed
+from golong_eval.engines.surrogates import without_surrogates
 from golong_eval.engines.vllm.arguments import own_arguments, plan
 from golong_eval.engines.vllm.engine import load_tokenizer, unloadable
-from golong_eval.engines.vllm.text import without_surrogates
 from golong_eval.errors import ConfigError, EngineError, GolongError
 from golong_eval.schema import Generation, sha256_text
 
@@ -234,7 +234,7 @@ class VLLMReplicas:
 
     def over_length(self, request: GenerationRequest) -> str | None:
         """Say why a request does not fit the model."""
-        return self._encoder.over_length(without_surrogates(request))
+        return self._encoder.over_length(request)
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Generation]:
         """Yield generations as they finish. Closing the iterator early drops what is in flight.

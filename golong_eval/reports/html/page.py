@@ -20,6 +20,7 @@ from golong_eval.reports.html.storage import ReportFiles
 from golong_eval.reports.html.tables import FEW, headline_table, sliced_tables
 from golong_eval.reports.notes import results_notes
 from golong_eval.reports.results_tables import failures_table, repeats_table
+from golong_eval.tasks import BUILDERS
 
 __all__ = ["EMBEDDED", "write_report"]
 
@@ -144,7 +145,8 @@ def _facts(run: StoredRun) -> list[tuple[str, str]]:
     ]
     if settings.get("repeats", 1) > 1:
         facts.append(("repeats", str(settings["repeats"])))
-    facts += [(name, str(settings[name])) for name in ("length", "documents") if settings.get(name)]
+    if any(row.task in BUILDERS for row in results.tasks):
+        facts += [(name, str(settings[name])) for name in ("length", "documents") if settings.get(name)]
     if settings.get("seed") is not None:
         facts.append(("seed", str(settings["seed"])))
     return [*facts, ("golong-eval", results.golong_eval)]
