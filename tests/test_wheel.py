@@ -29,6 +29,9 @@ def test_the_wheel_holds_tasks_checkpoint_and_nothing_of_the_tests(wheel: Path) 
     assert "golong_eval/py.typed" in names
     for name in ("report.html.j2", "report.css", "report.js"):
         assert f"golong_eval/reports/html/{name}" in names
+    assert "golong_eval/benchmarks/rows/longbench_pro.json" in names
+    assert "golong_eval/benchmarks/golden/mrcr.jsonl" in names
+    assert "golong_eval/adapters/lm_eval_tasks/golong_t1.yaml" in names
     assert not [name for name in names if name.startswith(("tests/", "bench/", "docs/"))]
     size = sum(item.file_size for item in zipfile.ZipFile(wheel).infolist() if "/checkpoint/" in item.filename)
     assert size < 8 * 2**20

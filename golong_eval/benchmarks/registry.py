@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, str] = {
     "longmemeval_s": "longmemeval:LongMemEval",
     "longmemeval_m": "longmemeval:LongMemEvalM",
     "longmemeval_oracle": "longmemeval:LongMemEvalOracle",
+    "bfcl_memory": "bfcl_memory:BfclMemory",
     "ruler": "ruler:Ruler",
     "babilong": "babilong:BABILong",
     "longbench_v2": "longbench_v2:LongBenchV2",
@@ -80,7 +81,7 @@ def data_set_named(name: str) -> DataSet:
         by_set.setdefault(benchmark.data_name(), []).append(benchmark)
     found = next((key for key, of in by_set.items() if name == key or name in [one.id for one in of]), None)
     if found is None:
-        raise UnknownNameError("benchmark", name, [*by_set, *BENCHMARKS])
+        raise UnknownNameError("benchmark", name, {*by_set, *BENCHMARKS})
     own = [one for one in by_set[found] if one.id == name] or by_set[found]
     return DataSet(found, _together([one.data for one in own]), tuple(one.id for one in own))
 

@@ -110,7 +110,7 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             id="memory",
-            about="dialogue memory: LongMemEval-S and the memory part of BFCL v4",
+            about="dialogue memory: LongMemEval-S (golong bfcl runs the memory part of BFCL v4)",
             tasks=("longmemeval_s",),
             settings=_PUBLISHED | {"max_prompt_tokens": 131_072, "max_tokens": 51_200},
             columns=(Column(name="longmemeval", task="longmemeval_s"),),

@@ -40,9 +40,10 @@ def fetch(
     source = data_set_named(benchmark)
     folder = to / source.name
     if source.data.hub is None:
-        raise ConfigError(
-            f"{source.name} has no data to download", f"golong run --tasks {source.benchmarks[0]} makes it"
-        )
+        made = f"golong run --tasks {source.benchmarks[0]} makes it"
+        if source.name == "bfcl_memory":
+            made = "it comes with bfcl-eval: golong bfcl"
+        raise ConfigError(f"{source.name} has no data to download", made)
     found = describe(source.data, revision)
     typer.echo(
         shown(f"{source.data.hub} at {found.commit[:12]}: {len(found.files)} files, {found.bytes / 1e6:,.0f} MB")

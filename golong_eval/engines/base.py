@@ -17,7 +17,7 @@ Thinking = Literal["auto", "on", "off"]
 
 ContextPolicy = Literal["refuse", "truncate", "skip"]
 """What to do with a prompt that does not fit the model: refuse the run before anything is generated; cut the
-documents in the middle, by tokens, never the question (or, where `Prompt.cut` says so, the whole last message); or leave
+documents in the middle, by tokens, never the question (where `Prompt.cut` says so, the whole last message); or leave
 the sample without an answer (``over_length``)."""
 
 

@@ -46,6 +46,20 @@ def golong(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_few_rows_of_every_benchmark(tmp_path: Path) -> None:
+    """The smoke suite: conversations, two calls, cut messages, generated rows, through vLLM itself."""
+    done = golong(
+        tmp_path, "run", "--suite", "smoke", "--engine", "vllm", "--engine-arg", "enforce_eager=true", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    rows = {row["task"]: row for row in results["tasks"]}
+    assert {"longbench_pro", "mrcr", "longbench_v2_cot", "ruler", "babilong", "longbench_v1"} <= rows.keys()
+    for row in rows.values():
+        assert row["n"] > 0
+        assert row["statuses"].keys() <= {"ok", "empty", "unparsed", "judge_error"}, row
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``vllm serve`` with the embedded checkpoint."""

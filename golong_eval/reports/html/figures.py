@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from golong_eval.harness import GridCell, Results, Slice
+from golong_eval.harness import GridCell, Results, Slice, TaskResult
 from golong_eval.harness.breakdown import UNKNOWN, group_rank
 from golong_eval.reports.numbers import score
 
@@ -32,7 +32,7 @@ def bar_figure(results: Results) -> str:
     left, right, row, top = 190, 56, 26, 22
     width = 720
     scale = width - left - right
-    entries = [(f"{one.task}  {one.name}", one.mean, one.low, one.high, one.chance) for one in results.tasks]
+    entries = [(_label(one), one.mean, one.low, one.high, one.chance) for one in results.tasks]
     if results.average is not None:
         average = results.average
         entries.append(("average", average.mean, average.low, average.high, None))
@@ -59,7 +59,7 @@ def bar_figure(results: Results) -> str:
 def length_figures(results: Results) -> list[str]:
     """Return a small chart of the score by length for the average and for each task; none for a single length."""
     series = [("average", results.slices)] if results.slices else []
-    series += [(f"{one.task}  {one.name}", one.slices) for one in results.tasks]
+    series += [(_label(one), one.slices) for one in results.tasks]
     groups = {piece.group for _, pieces in series for piece in pieces if piece.by == "length"} - {UNKNOWN}
     if len(groups) < 2:
         return []
@@ -70,6 +70,11 @@ def length_figures(results: Results) -> list[str]:
         if found:
             figures.append(_length_figure(name, found, order))
     return figures
+
+
+def _label(row: TaskResult) -> str:
+    """Return what a task is called in a figure; the name of a benchmark says enough."""
+    return row.name if row.published is not None else f"{row.task}  {row.name}"
 
 
 def _length_figure(name: str, found: dict[str, Slice], order: Sequence[str]) -> str:
