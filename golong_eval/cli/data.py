@@ -59,7 +59,7 @@ def fetch(
         fetch_files(
             source.data,
             folder,
-            revision=found.commit,
+            revision=revision,
             overwrite=overwrite,
             on_progress=lambda message: show(Progress("fetch", message=message)),
         )

@@ -37,7 +37,8 @@ EXPRESSIONS = st.recursive(_NUMBERS, _extend, max_leaves=5)
 def test_what_is_far_apart_is_different_for_math_verify(gold, answer):
     gold, answer = plain_math(gold), plain_math(answer)
     assume(far_apart(gold, answer))
-    assert shared_pool().compare(Comparison(gold, answer)).outcome in ("different", "gold_unread", "answer_unread")
+    # Nested roots can take sympy longer than it is given: stopped is not equal either.
+    assert shared_pool().compare(Comparison(gold, answer)).outcome != "equal"
 
 
 def _valued(inner):
