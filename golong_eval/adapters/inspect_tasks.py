@@ -79,6 +79,8 @@ def _scorer_factory() -> Callable[..., Any]:
 
         async def score(state: Any, target: Any) -> Any:
             del target  # the whole gold stands in the metadata
+            if state.output.empty or (state.output.error and is_blank(state.output.completion)):
+                return scorers.Score.unscored(reason="provider_error", explanation=state.output.error or "no answer")
             text, unfinished = _written(state.output)
             result = score_text(task, sample_of(state.metadata["sample"]), text, unfinished=unfinished)
             parsed = result.parsed if isinstance(result.parsed, str | None) else "\n".join(result.parsed)
@@ -98,8 +100,6 @@ def _scorer_factory() -> Callable[..., Any]:
 
 def _written(output: Any) -> tuple[str, bool]:
     """Return all that the model wrote, thinking in its tags, and whether it was still thinking at its cap."""
-    if output.empty:
-        return "", False
     content = output.message.content
     parts = [] if isinstance(content, str) else [part.text for part in content if part.type == "reasoning"]
     return "".join(parts) + output.completion, bool(parts) and is_blank(output.completion) and _capped(output)

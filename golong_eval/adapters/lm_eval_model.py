@@ -219,7 +219,10 @@ def _check_sampling(task: str, arguments: Mapping[str, Any], settings: EngineSet
 
 
 def _budget(arguments: Mapping[str, Any], default: int) -> int:
-    return int(next((arguments[name] for name in _BUDGET_NAMES if arguments.get(name) is not None), default))
+    budget = int(next((arguments[name] for name in _BUDGET_NAMES if arguments.get(name) is not None), default))
+    if budget < 1:
+        raise ConfigError(f"an answer of {budget} tokens is asked for", "give a max_gen_toks of 1 or more")
+    return budget
 
 
 def _seed_of(seed: int, name: str) -> int:

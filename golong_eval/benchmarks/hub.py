@@ -149,7 +149,9 @@ def fetch(
     for place, (name, size) in enumerate(found.files.items(), 1):
         on_progress(f"{name} ({place} of {len(found.files)}, {size / 1e6:,.0f} MB)")
         files[name] = _fetched(hub, source, found, name, folder, force=False)
-        if not _is_whole(files[name], found, name):  # what lay there was damaged
+        was = noted.files.get(name) if noted is not None and noted.commit == found.commit else None
+        if not _is_whole(files[name], found, name) or (was is not None and was.sha256 != files[name].sha256):
+            # What lay there was damaged, or changed.
             files[name] = _fetched(hub, source, found, name, folder, force=True)
             if not _is_whole(files[name], found, name):
                 raise DataError("is not what the hub says it has", "get it again later", file=folder / name)

@@ -57,7 +57,7 @@ def locate(benchmark: Benchmark[Any], data: Sequence[str] = ()) -> Located:
             ``NAME=generated``, ``NAME=shipped``, or folders that hold a folder for each data set.
 
     Raises:
-        ConfigError: There are none; says how to get them.
+        ConfigError: There are none; says how to get them. Or a file is not as it was fetched.
     """
     named = _named(benchmark, data)
     if named == SHIPPED:
@@ -78,8 +78,18 @@ def locate(benchmark: Benchmark[Any], data: Sequence[str] = ()) -> Located:
     from golong_eval.benchmarks.hub import manifest_of
 
     manifest = manifest_of(found) if found.is_dir() else None
-    hashes = data_hash(files_of(found, benchmark.data.files))
-    return Located(benchmark, found, hashes, manifest.commit if manifest is not None else None)
+    files = files_of(found, benchmark.data.files)
+    hashes = data_hash(files)
+    if manifest is None:
+        return Located(benchmark, found, hashes)
+    noted = [manifest.files.get(file.relative_to(found).as_posix()) for file in files]
+    for file, was, now in zip(files, noted, hashes.values(), strict=True):
+        if was is not None and was.sha256 != now:
+            raise ConfigError(
+                f"{file} is not what was fetched: its hash is {now[:16]}..., and {was.sha256[:16]}... is noted",
+                f"{_how_to_get(benchmark)}; rows that you changed belong into a folder of their own",
+            )
+    return Located(benchmark, found, hashes, manifest.commit if None not in noted else None)
 
 
 def _named(benchmark: Benchmark[Any], data: Sequence[str]) -> str | None:

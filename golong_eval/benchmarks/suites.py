@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
+from golong_eval.benchmarks.registry import benchmark_named
 from golong_eval.errors import UnknownNameError
 from golong_eval.schema import Frozen
 
@@ -41,13 +42,27 @@ class Suite(Frozen):
     """Whether benchmarks are left out, and named, whose package is not installed."""
 
     def fill(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return settings completed by the suite's: what is given stays."""
+        """Return settings completed by the suite's: what is given stays.
+
+        Data sets are taken one by one: the suite's place is kept for those that are not named. A folder names all.
+        """
         filled = {"tasks": self.tasks, **self.settings} | given
+        own, data = self.settings.get("data"), given.get("data")
+        parts = data.split(",") if isinstance(data, str) else [str(part) for part in data or ()]
+        if isinstance(own, list) and parts and all("=" in part for part in parts):
+            named = {part.partition("=")[0].strip() for part in parts}
+            kept = [part for part in map(str, own) if not _names_of(part.partition("=")[0]) & named]
+            filled["data"] = [*parts, *kept]
         for key in ("task_repeats", "task_max_tokens"):
             # One number for all tasks, given by the user, goes before the suite's for some of them.
             if given.get(key.removeprefix("task_")) is not None and key not in given:
                 filled.pop(key, None)
         return filled
+
+
+def _names_of(benchmark: str) -> set[str]:
+    """Return what the rows of a benchmark can be named by: its own id, and the data set that several share."""
+    return {benchmark, benchmark_named(benchmark).data_name()}
 
 
 _PUBLISHED: dict[str, JsonValue] = {"temperature": 0.7, "top_p": 0.95, "context_policy": "truncate"}

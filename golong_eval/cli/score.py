@@ -31,6 +31,7 @@ def score(
         str | None, typer.Option(metavar="MODEL", help="Embeddings for summaries' semantic half.")
     ] = None,
     embedder_url: Annotated[str | None, typer.Option(metavar="URL", help="Its OpenAI-compatible server.")] = None,
+    embedder_key_env: Annotated[str, typer.Option(help="Environment variable that holds its key.")] = "OPENAI_API_KEY",
     samples: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Samples that the responses of a file belong to.")
     ] = None,
@@ -55,7 +56,7 @@ def score(
     """
     from golong_eval.cli.progress import progress_display
     from golong_eval.errors import ConfigError
-    from golong_eval.harness import EmbedderSettings, JudgeSettings, rescore_run, score_file, score_predictions
+    from golong_eval.harness import RunSettings, rescore_run, score_file, score_predictions
     from golong_eval.reports import results_text
     from golong_eval.reports.run_report import report_line
     from golong_eval.reports.terminal import json_text, shown
@@ -70,13 +71,42 @@ def score(
             "golong score --benchmark NAME --predictions FILE",
         )
     path = file
-    given = None if embedder is None else EmbedderSettings(model=embedder, base_url=embedder_url)
+    if benchmark is not None:
+        _refuse(
+            {
+                "--variant": variant,
+                "--metric": metric,
+                "--samples": samples,
+                "--include": include,
+                "--embedder": embedder,
+                "--embedder-url": embedder_url,
+            },
+            "a benchmark's stored predictions are scored by both of its rules, without",
+        )
+    else:
+        _refuse({"--column": column}, "only --benchmark has")
+        _refuse(
+            {"--judge": judge, "--judge-url": judge_url},
+            "only --benchmark has",
+            f"golong judge {path} judges a run" if path.is_dir() else "leave it out",
+        )
+        if not path.is_dir():
+            _refuse({"--embedder": embedder, "--embedder-url": embedder_url}, "only a run has")
+    for option, url, name in (("--judge-url", judge_url, judge), ("--embedder-url", embedder_url, embedder)):
+        if url is not None and not name:
+            raise ConfigError(f"{option} is given, and no model of it", f"give {option.removesuffix('-url')} MODEL")
+    models = RunSettings.make(
+        judge={"models": tuple(judge), "base_url": judge_url, "api_key_env": judge_key_env} if judge else None,
+        embedder=None
+        if embedder is None
+        else {"model": embedder, "base_url": embedder_url, "api_key_env": embedder_key_env},
+    )
     if benchmark is not None:
         results = score_predictions(
             benchmark,
             file,
             columns=_pairs("--column", column, "NAME=COLUMN", "answers=gold"),
-            judge=JudgeSettings(models=tuple(judge), base_url=judge_url, api_key_env=judge_key_env) if judge else None,
+            judge=models.judge,
             out=out,
         )
     elif path.is_dir():
@@ -84,7 +114,12 @@ def score(
             raise ConfigError("--samples and --out are for files of responses; a run has its own", "leave them out")
         with progress_display() as show:
             results = rescore_run(
-                path, variant=variant, metrics=metrics, include=include or [], embedder=given, on_progress=show
+                path,
+                variant=variant,
+                metrics=metrics,
+                include=include or [],
+                embedder=models.embedder,
+                on_progress=show,
             )
     else:
         results = score_file(path, samples=samples, variant=variant, metrics=metrics, include=include or [], out=out)
@@ -93,6 +128,15 @@ def score(
         typer.echo(shown(report_line(results)), err=json)
     if results.to_ask_again:
         raise typer.Exit(2)
+
+
+def _refuse(options: dict[str, object], why: str, hint: str = "leave it out") -> None:
+    """Refuse an option that would do nothing here."""
+    from golong_eval.errors import ConfigError
+
+    for option, value in options.items():
+        if value:
+            raise ConfigError(f"{why} {option}", hint)
 
 
 def _pairs(option: str, given: list[str] | None, form: str, example: str) -> dict[str, str]:

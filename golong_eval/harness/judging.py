@@ -31,7 +31,7 @@ from golong_eval.tasks import read_samples
 if TYPE_CHECKING:
     from golong_eval.judges import Judge
 
-__all__ = ["check_models", "judge_and_score", "judge_run", "questions_by_answer"]
+__all__ = ["check_models", "judge_and_score", "judge_run", "opened_judge", "questions_by_answer"]
 
 _AT_ONCE = 64  # questions between two writes
 
@@ -51,7 +51,7 @@ def check_models(settings: RunSettings, specs: Mapping[str, Task], benchmarks: I
             "name one with --judge MODEL --judge-url URL; or --judge none: those answers then have no score",
         )
     if settings.judge is not None and settings.judge.models != (NOBODY,) and judged:
-        with _opened(settings.judge) as judge:
+        with opened_judge(settings.judge) as judge:
             judge.check()
     if settings.embedder is not None:
         if not any(isinstance(spec, Benchmark) and spec.embeds for spec in tasks):
@@ -76,7 +76,7 @@ def open_judge_of(settings: JudgeSettings) -> Judge:
 
 
 @contextlib.contextmanager
-def _opened(settings: JudgeSettings) -> Iterator[Judge]:
+def opened_judge(settings: JudgeSettings) -> Iterator[Judge]:
     """Open a judge, and release what it holds afterwards."""
     judge = open_judge_of(settings)
     try:
@@ -115,7 +115,7 @@ def judge_and_score(
     elif settings.judge is not None:
         questions = _questions(folder, specs, samples, settings.repeats_of)
         if questions:
-            with _opened(settings.judge) as judge:
+            with opened_judge(settings.judge) as judge:
                 identity, verdicts = _asked(folder, judge, questions, on_progress)
             models = dataclasses.replace(models, judge=identity, verdicts=verdicts, price=settings.judge.price)
     return score_run(folder, specs, samples, stopped=stopped, models=models, on_progress=on_progress)
@@ -138,10 +138,12 @@ def judge_run(
 
     Raises:
         DataError: The folder holds no run, or a damaged one.
-        ConfigError: Nothing in the run needs a judge.
+        ConfigError: Nothing in the run needs a judge, or none is named.
         JudgeError: The judge does not answer.
     """
     path = Path(path)
+    if judge.models == (NOBODY,):
+        raise ConfigError("--judge none asks nobody", f"golong score {path} scores it by what is stored")
     if not (path / "config.json").is_file():
         raise DataError("no config.json here", "name the folder of a run", file=path)
     with RunFolder(path) as folder:
@@ -158,7 +160,7 @@ def judge_run(
             task_repeats=settings.get("task_repeats") or {},
             temperature=1.0,
         )
-        with _opened(judge) as opened:
+        with opened_judge(judge) as opened:
             opened.check()
         stopped = (folder.read_json("results.json") or {}).get("stopped")
         return judge_and_score(folder, specs, samples, settings=asked, stopped=stopped, on_progress=on_progress)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from golong_eval import __version__
+from golong_eval.benchmarks import BENCHMARKS
 from golong_eval.benchmarks.suites import suite_named
 from golong_eval.engines import RopeScaling, embedded_model, resolve_engine
 from golong_eval.engines.scripted import SCRIPTS
-from golong_eval.errors import ConfigError, ModelError, ResumeError
+from golong_eval.errors import ConfigError, ModelError, ResumeError, UnknownNameError
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.harness.settings import RunSettings, is_operational
 from golong_eval.harness.sources import Sources, resolve_sources
@@ -159,6 +160,9 @@ def resolve_run(settings: RunSettings, *, given_engine: str | None = None) -> Re
         )
     settings = _stretched(settings, model)
     catalogue = load_catalogue(settings.include)
+    for task in {**settings.task_repeats, **settings.task_max_tokens}:
+        if task not in catalogue.specs and task not in BENCHMARKS:
+            raise UnknownNameError("task", task, [*catalogue.specs, *BENCHMARKS])
     sources = resolve_sources(settings, catalogue)
     specs: dict[str, Task] = {**catalogue.specs} | {one.benchmark.id: one.benchmark for one in sources.benchmarks}
     # What no folder is named for is counted by the tokenizer that is always there, and the samples say by which.
@@ -214,6 +218,10 @@ def _stretched(settings: RunSettings, model: str) -> RunSettings:
     if not isinstance(positions, int) or positions >= wanted:
         return settings
     scaling = RopeScaling(factor=float(-(-wanted // positions)), original_max_position_embeddings=positions)
+    try:
+        scaling.overrides(config, wanted)
+    except ConfigError:  # it has a scaling of its own, say: what it was made for is what it is run with
+        return settings
     return settings.model_copy(update={"rope_scaling": scaling, "max_model_len": wanted})
 
 

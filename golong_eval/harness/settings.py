@@ -7,8 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from golong_eval.benchmarks import BENCHMARKS
 from golong_eval.benchmarks.suites import suite_named
 from golong_eval.engines import OPERATIONAL, ContextPolicy, RopeScaling, Thinking, masked
 from golong_eval.errors import ConfigError
@@ -25,6 +34,26 @@ _HOW_NOT_WHAT = frozenset(
 
 NOBODY = "none"
 """The judge or the embedder that is none: what no rule can decide has no score; summaries have no semantic half."""
+
+
+def _price_as_pair(value: object) -> object:
+    """Take ``"0.15,0.6"`` for ``(0.15, 0.6)``."""
+    if not isinstance(value, str):
+        return value
+    parts = tuple(value.split(","))
+    if len(parts) != 2:
+        raise ValueError(f"{value!r} is not two prices, of a million prompt and answer tokens, such as 0.15,0.6")
+    return parts
+
+
+def _check_price(value: tuple[float, float]) -> tuple[float, float]:
+    if not all(0 <= part < float("inf") for part in value):
+        raise ValueError("two numbers of 0 or more")
+    return value
+
+
+Price = Annotated[tuple[float, float], BeforeValidator(_price_as_pair), AfterValidator(_check_price)]
+"""Price of a million prompt tokens, and of a million answer tokens."""
 
 
 class EmbedderSettings(Frozen):
@@ -54,14 +83,16 @@ class JudgeSettings(Frozen):
     """Ask twice, gold and answer in both orders; where the two differ there is no verdict."""
     cache: str | None = None
     """File that keeps verdicts across runs."""
-    price: tuple[float, float] | None = None
+    price: Price | None = None
     """Price of a million prompt tokens, and of a million reply tokens."""
 
-    @field_validator("price", mode="before")
+    @field_validator("models")
     @classmethod
-    def _price_as_pair(cls, value: object) -> object:
-        """Take ``"0.15,0.6"`` for ``(0.15, 0.6)``."""
-        return tuple(value.split(",")) if isinstance(value, str) else value
+    def _none_stands_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = [name.strip() for one in value for name in one.split(",")]
+        if NOBODY in names and len(names) > 1:
+            raise ValueError("none is no judge beside others: name judges, or none alone")
+        return value
 
 
 class RunSettings(Frozen):
@@ -118,7 +149,7 @@ class RunSettings(Frozen):
     """Tokens, of prompts and answers, after which no more is asked; a run that stops there can be resumed."""
     cost_limit: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """The same in money, by `price`."""
-    price: tuple[float, float] | None = None
+    price: Price | None = None
     """Price of a million prompt tokens, and of a million answer tokens."""
     cache: str | None = None
     """File of the response cache; None is no cache."""
@@ -155,23 +186,12 @@ class RunSettings(Frozen):
     @classmethod
     def _length_as_number(cls, value: object) -> object:
         """Take ``"128k"`` for 131072."""
-        if isinstance(value, str):
+        if isinstance(value, str) and not value.strip().isdecimal():  # a built prompt's least length is not theirs
             try:
                 return parse_length(value)
             except ConfigError as error:
                 raise ValueError(str(error)) from error
         return value
-
-    @field_validator("price", mode="before")
-    @classmethod
-    def _price_as_pair(cls, value: object) -> object:
-        """Take ``"0.15,0.6"`` for ``(0.15, 0.6)``."""
-        if not isinstance(value, str):
-            return value
-        parts = tuple(value.split(","))
-        if len(parts) != 2:
-            raise ValueError(f"{value!r} is not two prices, of a million prompt and answer tokens, such as 0.15,0.6")
-        return parts
 
     @field_validator("model", "documents", "tokenizer", "output_dir", "cache", mode="before")
     @classmethod
@@ -182,14 +202,16 @@ class RunSettings(Frozen):
     def _fit_together(self) -> Self:
         if not self.tasks:
             raise ValueError("tasks: name at least one")
-        if max([self.repeats, *self.task_repeats.values()]) > 1 and self.temperature == 0:
-            raise ValueError("repeats: greedy decoding gives the same answer each time; set a temperature, such as 0.7")
+        if self.temperature == 0 and self._most_repeats() > 1:
+            asked = f" (suite {self.suite} asks for several)" if self.suite is not None else ""
+            raise ValueError(
+                f"repeats: greedy decoding gives the same answer each time{asked}; set a temperature, such as 0.7, "
+                "or repeats 1"
+            )
         if self.cost_limit is not None and self.price is None:
             raise ValueError(
                 "cost_limit: needs the price of a million prompt and answer tokens, such as price 0.15,0.6"
             )
-        if self.price is not None and not all(0 <= part < float("inf") for part in self.price):
-            raise ValueError("price: two numbers of 0 or more")
         if self.thinking_budget is not None and self.thinking == "off":
             raise ValueError("thinking_budget: there is none to give with thinking off")
         if None not in (self.thinking_budget, self.max_tokens) and self.thinking_budget >= self.max_tokens:  # type: ignore[operator]
@@ -208,6 +230,11 @@ class RunSettings(Frozen):
             ConfigError: One is no length.
         """
         return tuple(sorted({parse_length(part) for part in self.length.split(",")}))
+
+    def _most_repeats(self) -> int:
+        """Return the most answers of a sample, over the tasks that are run or that a file may hold."""
+        of_files = (repeats for task, repeats in self.task_repeats.items() if task not in BENCHMARKS)
+        return max([*map(self.repeats_of, self.tasks), *of_files])
 
     def repeats_of(self, task: str) -> int:
         """Return how many answers each sample of a task gets."""

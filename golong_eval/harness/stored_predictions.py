@@ -11,13 +11,13 @@ from golong_eval import __version__
 from golong_eval.benchmarks import AnswerToScore, Benchmark, benchmark_named, judge_questions, score_answers
 from golong_eval.errors import ConfigError, DataError
 from golong_eval.harness.aggregate import aggregate_task
-from golong_eval.harness.judging import open_judge_of
+from golong_eval.harness.judging import opened_judge
 from golong_eval.harness.records import Key, StoredScore
 from golong_eval.harness.rescoring import FROM_A_FILE
 from golong_eval.harness.results import Published, Results, TaskResult
 from golong_eval.harness.scoring import failures_of
 from golong_eval.harness.scoring_models import ScoringModels
-from golong_eval.harness.settings import JudgeSettings
+from golong_eval.harness.settings import NOBODY, JudgeSettings
 from golong_eval.schema import Generation, RewardResult, RowGold, Sample, SampleMetadata
 
 __all__ = ["RESPONSE_COLUMNS", "score_predictions"]
@@ -133,11 +133,11 @@ def _sample(spec: Benchmark[Any], fields: Mapping[str, Any], place: str) -> Samp
 
 
 def _judged(spec: Benchmark[Any], answers: list[AnswerToScore], judge: JudgeSettings | None) -> ScoringModels:
-    if judge is None or "judge" not in spec.needs:
+    if judge is None or judge.models == (NOBODY,) or "judge" not in spec.needs:
         return ScoringModels()
-    asked = open_judge_of(judge)
-    asked.check()
-    verdicts = asked(judge_questions(spec, answers))
+    with opened_judge(judge) as asked:
+        asked.check()
+        verdicts = asked(judge_questions(spec, answers))
     return ScoringModels(asked.identity, {verdict.key: verdict for verdict in verdicts})
 
 

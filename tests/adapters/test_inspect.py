@@ -113,6 +113,21 @@ def test_thinking_that_the_provider_keeps_apart_is_thinking(tmp_path: Path) -> N
         assert scores_of(log)[1].explanation == "the engine says that the thinking was unfinished"
 
 
+def test_an_answer_that_never_came_has_no_score(tmp_path: Path) -> None:
+    from inspect_ai.model import ModelOutput
+
+    file = material.longbench_v2_file(tmp_path)
+    outputs = [
+        ModelOutput.from_content("mockllm", "", error="gone"),
+        ModelOutput.from_content("mockllm", "The correct answer is (B)"),
+    ]
+    log = run(inspect_task("longbench_v2", str(file)), outputs, tmp_path)
+    first, second = scores_of(log)
+    assert math.isnan(first.value)
+    assert first.explanation == "gone"
+    assert second.value in {0.0, 1.0}
+
+
 def test_without_samples_a_line_says_how_to_name_them() -> None:
     from inspect_ai._util.registry import registry_lookup
 

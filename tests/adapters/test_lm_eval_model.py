@@ -138,6 +138,7 @@ def test_repeats_are_asked_with_seeds_of_their_own(tmp_path: Path) -> None:
         ({"do_sample": True}, {}, r"temperature=1\.0"),
         ({"top_p": 0.9}, {}, r"top_p=0\.9, .* opened with top_p=1\.0"),
         ({"repetition_penalty": 1.1}, {}, "asks for repetition_penalty"),
+        ({"max_gen_toks": 0}, {}, "an answer of 0 tokens is asked for"),
     ],
 )
 def test_sampling_that_the_engine_was_not_opened_with_is_refused(

@@ -190,6 +190,14 @@ def test_a_download_that_was_cut_off_goes_on(hub: Hub, tmp_path: Path) -> None:
     assert len(hub.downloads()) == 2
 
 
+def test_a_file_that_was_changed_since_is_fetched_again(hub: Hub, tmp_path: Path) -> None:
+    fetch(SOURCE, tmp_path / "rows")
+    file = tmp_path / "rows/2needle/a.jsonl"
+    file.write_bytes(ROWS[:-2] + b"x\n")  # as long as it was
+    fetch(SOURCE, tmp_path / "rows")
+    assert file.read_bytes() == ROWS
+
+
 def test_a_connection_that_breaks_in_a_file_is_taken_up_where_it_broke(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

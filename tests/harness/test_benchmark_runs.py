@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from golong_eval.benchmarks import benchmark_named, locate, samples_of
 from golong_eval.engines import GenerationRequest, ScriptedEngine
 from golong_eval.errors import ConfigError, DataError, UnknownNameError
 from golong_eval.harness import RunSettings, rescore_run
+from golong_eval.harness.resolve import resolve_run
 from golong_eval.schema import Generation
 
 
@@ -247,6 +249,78 @@ def test_a_suite_fills_what_is_not_given() -> None:
     assert (changed.repeats, changed.task_repeats, changed.task_max_tokens) == (1, {}, {})
     with pytest.raises(UnknownNameError, match="unknown suite 'golong-128'"):
         RunSettings.make(suite="golong-128")
+
+
+def test_data_that_is_given_takes_the_place_of_the_suites_for_that_data_set_alone() -> None:
+    own = RunSettings.make(suite="smoke").data
+    one = RunSettings.make(suite="smoke", data="mrcr=mine.jsonl").data
+    assert one == ("mrcr=mine.jsonl", *(part for part in own if part != "mrcr=shipped"))
+    shared = RunSettings.make(suite="smoke", data=["longbench_v2=mine.jsonl"]).data
+    assert not {"longbench_v2=shipped", "longbench_v2_cot=shipped"} & set(shared)
+    assert RunSettings.make(suite="smoke", data="folder").data == ("folder",)
+
+
+def test_greedy_decoding_is_refused_for_several_answers_of_what_is_run_alone() -> None:
+    RunSettings.make(tasks="mrcr", task_repeats={"longbench_pro": 3})
+    RunSettings.make(tasks="mrcr", repeats=3, task_repeats={"mrcr": 1})
+    with pytest.raises(ConfigError, match=r"suite longbench-pro asks for several.* or repeats 1"):
+        RunSettings.make(suite="longbench-pro", temperature=0.0)
+    with pytest.raises(ConfigError, match="greedy"):
+        RunSettings.make(tasks="samples.jsonl", task_repeats={"t1": 2})
+
+
+def test_settings_of_a_task_that_there_is_not_are_refused(tmp_path: Path, v2_file: Path) -> None:
+    for key in ("task_repeats", "task_max_tokens"):
+        with pytest.raises(UnknownNameError, match="unknown task 'longbench_v3'"):
+            evaluate(
+                model=ScriptedEngine(right),
+                tasks="longbench_v2",
+                data=f"longbench_v2={v2_file}",
+                output_dir=tmp_path / "runs",
+                temperature=1.0,
+                **{key: {"longbench_v3": 2}},
+            )
+
+
+def test_a_bound_of_prompts_may_be_shorter_than_what_is_built() -> None:
+    assert RunSettings.make(max_prompt_tokens="500", max_model_len="1k").max_prompt_tokens == 500
+
+
+@pytest.mark.parametrize("own", [None, {"rope_type": "llama3", "factor": 8.0}])
+def test_a_suite_stretches_a_checkpoint_that_has_no_scaling_of_its_own(
+    tmp_path: Path, own: dict[str, Any] | None
+) -> None:
+    config = {"max_position_embeddings": 131_072, "rope_theta": 10_000.0, "rope_scaling": own}
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/config.json").write_text(json.dumps(config))
+    run = resolve_run(
+        RunSettings.make(
+            suite="golong-1m",
+            tasks="longbench_v2",
+            data="longbench_v2=shipped",
+            model=tmp_path / "model",
+            engine="transformers",
+        )
+    )
+    assert (run.settings.rope_scaling is None) == (own is not None)
+    assert run.settings.max_model_len == (None if own is not None else 1_048_576)
+
+
+def test_rows_that_are_not_as_they_were_fetched_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "longbench_v2"
+    folder.mkdir()
+    (folder / "data.json").write_text(json.dumps([v2_row(1)]))
+    digest = hashlib.sha256((folder / "data.json").read_bytes()).hexdigest()
+    noted = {"data.json": {"bytes": 1, "sha256": digest}}
+    note = {"repo": "o/r", "revision": "main", "commit": "c" * 40, "fetched": "2026", "files": noted}
+    (folder / "golong-data.json").write_text(json.dumps(note))
+    benchmark = benchmark_named("longbench_v2")
+    assert locate(benchmark, [str(tmp_path)]).revision == "c" * 40
+    (folder / "data.json").write_text(json.dumps([v2_row(2)]))
+    with pytest.raises(ConfigError, match="is not what was fetched"):
+        locate(benchmark, [str(tmp_path)])
+    (folder / "golong-data.json").write_text(json.dumps(note | {"files": {}}))
+    assert locate(benchmark, [str(tmp_path)]).revision is None
 
 
 def test_an_unknown_benchmark_names_the_nearest() -> None:
