@@ -230,4 +230,8 @@ def test_stored_predictions_are_judged_too(tmp_path: Path, honest: Server) -> No
     assert results["frames"].mean == pytest.approx(2 / 3)
     assert [json.loads(line)["result"]["value"] for line in out.read_text().splitlines()] == [1.0, 1.0, 0.0]
     alone = score_predictions("frames", file, columns=columns)
+    assert (
+        score_predictions("frames", file, columns=columns, judge=JudgeSettings(models=("none",)))["frames"]
+        == alone["frames"]
+    )
     assert (alone["frames"].scored, alone["frames"].n) == (1, 3)
