@@ -7,6 +7,16 @@ from typing import Annotated
 
 import typer
 
+from golong_eval.cli.model_options import (
+    JudgeBudget,
+    JudgeCache,
+    JudgePrice,
+    JudgeSwap,
+    KeyEnv,
+    ServerUrl,
+    judge_settings,
+)
+
 __all__ = ["judge"]
 
 
@@ -15,14 +25,12 @@ def judge(
     model: Annotated[
         list[str], typer.Option("--judge", metavar="MODEL", help="The judge; several decide by majority. Repeatable.")
     ],
-    judge_url: Annotated[str | None, typer.Option(metavar="URL", help="Its OpenAI-compatible server.")] = None,
-    judge_key_env: Annotated[str, typer.Option(help="Environment variable that holds its key.")] = "OPENAI_API_KEY",
-    judge_max_tokens: Annotated[int, typer.Option(help="Budget of its reply; more for one that thinks.")] = 1024,
-    judge_swap: Annotated[bool, typer.Option(help="Ask it twice, in both orders.")] = False,
-    judge_cache: Annotated[str | None, typer.Option(metavar="FILE", help="Keeps verdicts across runs.")] = None,
-    judge_price: Annotated[
-        str | None, typer.Option(metavar="IN,OUT", help="Price of a million tokens of its prompts and replies.")
-    ] = None,
+    judge_url: ServerUrl = None,
+    judge_key_env: KeyEnv = "OPENAI_API_KEY",
+    judge_max_tokens: JudgeBudget = 1024,
+    judge_swap: JudgeSwap = False,
+    judge_cache: JudgeCache = None,
+    judge_price: JudgePrice = None,
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A person's labels (JSONL), to compare the judge with.")
     ] = None,
@@ -43,15 +51,15 @@ def judge(
     from golong_eval.reports.terminal import json_text, shown
 
     settings = RunSettings.make(
-        judge={
-            "models": tuple(model),
-            "base_url": judge_url,
-            "api_key_env": judge_key_env,
-            "max_tokens": judge_max_tokens,
-            "swap": judge_swap,
-            "cache": judge_cache,
-            "price": judge_price,
-        }
+        judge=judge_settings(
+            judge=model,
+            judge_url=judge_url,
+            judge_key_env=judge_key_env,
+            judge_max_tokens=judge_max_tokens,
+            judge_swap=judge_swap,
+            judge_cache=judge_cache,
+            judge_price=judge_price,
+        )
     ).judge
     assert settings is not None
     if labels is not None:

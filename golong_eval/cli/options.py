@@ -9,10 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["embedder_settings", "engine_arguments", "judge_settings", "with_run_options"]
+from golong_eval.cli.model_options import (
+    EmbedderModel,
+    JudgeBudget,
+    JudgeCache,
+    JudgePrice,
+    JudgeSwap,
+    KeyEnv,
+    ServerUrl,
+    embedder_settings,
+    judge_settings,
+)
+
+__all__ = ["engine_arguments", "with_run_options"]
 
 _INVOCATION = "invocation"
-_EMBEDDER = {"base_url": "url", "api_key_env": "key_env", "cache": "cache"}
 
 
 def _declared(
@@ -92,19 +103,15 @@ def _declared(
         list[str] | None,
         typer.Option(metavar="MODEL", help="Judge for what rules can't decide; repeatable; none: leave it undecided."),
     ] = None,
-    judge_url: Annotated[str | None, typer.Option(metavar="URL", help="Its OpenAI-compatible server.")] = None,
-    judge_key_env: Annotated[str, typer.Option(help="Environment variable that holds its key.")] = "OPENAI_API_KEY",
-    judge_max_tokens: Annotated[int, typer.Option(help="Budget of its reply; more for one that thinks.")] = 1024,
-    judge_swap: Annotated[bool, typer.Option(help="Ask it twice, in both orders.")] = False,
-    judge_cache: Annotated[str | None, typer.Option(metavar="FILE", help="Keeps verdicts across runs.")] = None,
-    judge_price: Annotated[
-        str | None, typer.Option(metavar="IN,OUT", help="Price of a million tokens of its prompts and replies.")
-    ] = None,
-    embedder: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Embeddings for summaries' semantic half.")
-    ] = None,
-    embedder_url: Annotated[str | None, typer.Option(metavar="URL", help="Its OpenAI-compatible server.")] = None,
-    embedder_key_env: Annotated[str, typer.Option(help="Environment variable that holds its key.")] = "OPENAI_API_KEY",
+    judge_url: ServerUrl = None,
+    judge_key_env: KeyEnv = "OPENAI_API_KEY",
+    judge_max_tokens: JudgeBudget = 1024,
+    judge_swap: JudgeSwap = False,
+    judge_cache: JudgeCache = None,
+    judge_price: JudgePrice = None,
+    embedder: EmbedderModel = None,
+    embedder_url: ServerUrl = None,
+    embedder_key_env: KeyEnv = "OPENAI_API_KEY",
     embedder_cache: Annotated[str | None, typer.Option(metavar="FILE", help="Keeps vectors across runs.")] = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only part I of N; see golong merge.")] = None,
     trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the checkpoint.")] = False,
@@ -178,8 +185,8 @@ def _settings(values: dict[str, Any], given: set[str], *, resume: bool) -> list[
         values["rope_scaling"] = {"factor": factor, "original_max_position_embeddings": original}
     values["engine_args"] = engine_arguments(values.pop("engine_arg") or [])
     values |= {key: values[key] or [] for key in ("include", "base_url", "data")}
-    values["judge"] = judge_settings(values)
-    values["embedder"] = embedder_settings(values)
+    values["judge"] = judge_settings(**_taken(values, "judge"))
+    values["embedder"] = embedder_settings(**_taken(values, "embedder"))
     if values["suite"] is not None:
         made = {"judge", "embedder", "engine_args", "rope_scaling"}
         values = {key: value for key, value in values.items() if key in given or (key in made and value)}
@@ -193,45 +200,10 @@ def _settings(values: dict[str, Any], given: set[str], *, resume: bool) -> list[
     return settings
 
 
-def judge_settings(values: dict[str, Any]) -> dict[str, Any] | None:
-    """Take the options of the judge out of `values`; None where none is named.
-
-    Raises:
-        ConfigError: Options of a judge are given, and no judge.
-    """
-    from golong_eval.errors import ConfigError
-
-    models = values.pop("judge")
-    given = {
-        "base_url": values.pop("judge_url"),
-        "api_key_env": values.pop("judge_key_env"),
-        "max_tokens": values.pop("judge_max_tokens"),
-        "swap": values.pop("judge_swap"),
-        "cache": values.pop("judge_cache"),
-        "price": values.pop("judge_price"),
-    }
-    if not models:
-        if given["base_url"] is not None:
-            raise ConfigError("--judge-url is given, and no judge", "name a model of that server with --judge MODEL")
-        return None
-    return {"models": tuple(models), **given}
-
-
-def embedder_settings(values: dict[str, Any]) -> dict[str, Any] | None:
-    """Take the options of the embedder out of `values`; None where none is named.
-
-    Raises:
-        ConfigError: Options of an embedder are given, and no embedder.
-    """
-    from golong_eval.errors import ConfigError
-
-    model = values.pop("embedder")
-    given = {key: values.pop(f"embedder_{name}") for key, name in _EMBEDDER.items()}
-    if model is None:
-        if given["base_url"] is not None:
-            raise ConfigError("--embedder-url is given, and no embedder", "name its model with --embedder MODEL")
-        return None
-    return {"model": model, **given}
+def _taken(values: dict[str, Any], model: str) -> dict[str, Any]:
+    """Take the options of a judge or an embedder out of `values`."""
+    names = [name for name in values if name == model or name.startswith(f"{model}_")]
+    return {name: values.pop(name) for name in names}
 
 
 def _scalar(value: str) -> Any:

@@ -7,6 +7,18 @@ from typing import Annotated
 
 import typer
 
+from golong_eval.cli.model_options import (
+    EmbedderModel,
+    JudgeBudget,
+    JudgeCache,
+    JudgePrice,
+    JudgeSwap,
+    KeyEnv,
+    ServerUrl,
+    embedder_settings,
+    judge_settings,
+)
+
 __all__ = ["score"]
 
 
@@ -25,13 +37,15 @@ def score(
     judge: Annotated[
         list[str] | None, typer.Option(metavar="MODEL", help="Judge for what the benchmark's rule can't decide.")
     ] = None,
-    judge_url: Annotated[str | None, typer.Option(metavar="URL", help="Its OpenAI-compatible server.")] = None,
-    judge_key_env: Annotated[str, typer.Option(help="Environment variable that holds its key.")] = "OPENAI_API_KEY",
-    embedder: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Embeddings for summaries' semantic half.")
-    ] = None,
-    embedder_url: Annotated[str | None, typer.Option(metavar="URL", help="Its OpenAI-compatible server.")] = None,
-    embedder_key_env: Annotated[str, typer.Option(help="Environment variable that holds its key.")] = "OPENAI_API_KEY",
+    judge_url: ServerUrl = None,
+    judge_key_env: KeyEnv = "OPENAI_API_KEY",
+    judge_max_tokens: JudgeBudget = 1024,
+    judge_swap: JudgeSwap = False,
+    judge_cache: JudgeCache = None,
+    judge_price: JudgePrice = None,
+    embedder: EmbedderModel = None,
+    embedder_url: ServerUrl = None,
+    embedder_key_env: KeyEnv = "OPENAI_API_KEY",
     samples: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Samples that the responses of a file belong to.")
     ] = None,
@@ -92,14 +106,22 @@ def score(
         )
         if not path.is_dir():
             _refuse({"--embedder": embedder, "--embedder-url": embedder_url}, "only a run has")
-    for option, url, name in (("--judge-url", judge_url, judge), ("--embedder-url", embedder_url, embedder)):
-        if url is not None and not name:
-            raise ConfigError(f"{option} is given, and no model of it", f"give {option.removesuffix('-url')} MODEL")
     models = RunSettings.make(
-        judge={"models": tuple(judge), "base_url": judge_url, "api_key_env": judge_key_env} if judge else None,
-        embedder=None
-        if embedder is None
-        else {"model": embedder, "base_url": embedder_url, "api_key_env": embedder_key_env},
+        judge=judge_settings(
+            judge=judge,
+            judge_url=judge_url,
+            judge_key_env=judge_key_env,
+            judge_max_tokens=judge_max_tokens,
+            judge_swap=judge_swap,
+            judge_cache=judge_cache,
+            judge_price=judge_price,
+        ),
+        embedder=embedder_settings(
+            embedder=embedder,
+            embedder_url=embedder_url,
+            embedder_key_env=embedder_key_env,
+            embedder_cache=None,
+        ),
     )
     if benchmark is not None:
         results = score_predictions(

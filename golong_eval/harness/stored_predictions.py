@@ -138,7 +138,7 @@ def _judged(spec: Benchmark[Any], answers: list[AnswerToScore], judge: JudgeSett
     with opened_judge(judge) as asked:
         asked.check()
         verdicts = asked(judge_questions(spec, answers))
-    return ScoringModels(asked.identity, {verdict.key: verdict for verdict in verdicts})
+    return ScoringModels(asked.identity, {verdict.key: verdict for verdict in verdicts}, price=judge.price)
 
 
 def _row(

@@ -46,7 +46,7 @@ def test_responses_from_a_file(golong) -> None:
         (["score", "x.jsonl", "--judge", "m"], "only --benchmark has --judge"),
         (["score", ".", "--judge-url", "http://x"], "golong judge . judges a run"),
         (["score", "x.jsonl", "--embedder", "m"], "only a run has --embedder"),
-        (["score", ".", "--embedder-url", "http://x"], "--embedder-url is given, and no model of it"),
+        (["score", ".", "--embedder-url", "http://x"], "--embedder-url is given, and no embedder"),
         (["score", ".", "--embedder", " "], "embedder.model"),
         (["score", ".", "--column", "a=b"], "only --benchmark has --column"),
         (
@@ -54,7 +54,10 @@ def test_responses_from_a_file(golong) -> None:
             "rules, without --variant",
         ),
         (["score", "--benchmark", "frames", "x.jsonl", "--embedder", "m"], "without --embedder"),
-        (["score", "--benchmark", "frames", "x.jsonl", "--judge-url", "http://x"], "no model of it"),
+        (
+            ["score", "--benchmark", "frames", "x.jsonl", "--judge-url", "http://x"],
+            "--judge-url is given",
+        ),
         (["judge", ".", "--judge", "none"], "--judge none asks nobody"),
         (["judge", ".", "--judge", "none,m"], "none is no judge beside others"),
         (["judge", ".", "--judge", "m", "--judge-price", "nan,1"], "two numbers of 0 or more"),
