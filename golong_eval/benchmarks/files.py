@@ -202,8 +202,10 @@ def _parquet(file: Path) -> Iterator[tuple[int, Any]]:
     number = 0
     try:
         with parquet.ParquetFile(file) as table:
+            schema = _microseconds(table.schema_arrow)
             for batch in table.iter_batches(batch_size=_AT_ONCE):
-                for fields in batch.to_pylist():
+                rows = arrow.Table.from_batches([batch])
+                for fields in (rows if schema == rows.schema else rows.cast(schema, safe=False)).to_pylist():
                     number += 1
                     yield number, {name: _plain(value) for name, value in fields.items()}
     except (arrow.ArrowException, ValueError, OSError) as error:
@@ -211,6 +213,22 @@ def _parquet(file: Path) -> Iterator[tuple[int, Any]]:
             raise
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"no readable parquet file ({reason})", "get it again", file=file) from None
+
+
+def _microseconds(schema: Any) -> Any:
+    """Return a schema with its columns of nanoseconds in microseconds: Python's times have no finer unit.
+
+    Without it pyarrow gives pandas' types where pandas is installed, and an error where it is not.
+    """
+    arrow = require("pyarrow", "hub", "reading a parquet file")
+    for at, field in enumerate(schema):
+        if arrow.types.is_timestamp(field.type) and field.type.unit == "ns":
+            schema = schema.set(at, field.with_type(arrow.timestamp("us", field.type.tz)))
+        elif arrow.types.is_duration(field.type) and field.type.unit == "ns":
+            schema = schema.set(at, field.with_type(arrow.duration("us")))
+        elif arrow.types.is_time64(field.type) and field.type.unit == "ns":
+            schema = schema.set(at, field.with_type(arrow.time64("us")))
+    return schema
 
 
 _READERS: dict[str, Callable[[Path], Iterator[tuple[int, Any]]]] = {

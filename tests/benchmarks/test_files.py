@@ -239,6 +239,21 @@ def test_parquet_values_are_plain(tmp_path: Path) -> None:
     }
 
 
+def test_nanoseconds_need_no_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times finer than Python's are cut to microseconds, whether pandas is there or not."""
+    arrow = pytest.importorskip("pyarrow")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    table = arrow.table(
+        {
+            "when": arrow.array([1_500_000_001], arrow.timestamp("ns", "UTC")),
+            "long": arrow.array([2_000_001], arrow.duration("ns")),
+            "at": arrow.array([3_600_000_000_001], arrow.time64("ns")),
+        }
+    )
+    (row,) = read_rows(put(tmp_path, "a.parquet", parquet(table)))
+    assert row.fields == {"when": "1970-01-01T00:00:01.500000+00:00", "long": "0:00:00.002000", "at": "01:00:00"}
+
+
 def test_parquet_is_read_by_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a table of long texts only some rows become Python's values before the first one is given."""
     arrow = pytest.importorskip("pyarrow")
