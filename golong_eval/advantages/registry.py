@@ -1,0 +1,64 @@
+"""The estimators by name, for recipes and for frameworks that choose them by a text."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+from golong_eval.advantages.arrays import Array
+from golong_eval.advantages.estimators import batch_norm, dr_grpo, grpo, task_norm, tmn, tmn_reweight
+from golong_eval.errors import ConfigError, UnknownNameError, nearest
+
+__all__ = ["ESTIMATORS", "check_parameters", "estimate"]
+
+ESTIMATORS: MappingProxyType[str, Callable[..., Array]] = MappingProxyType(
+    {
+        "grpo": grpo,
+        "dr_grpo": dr_grpo,
+        "task_norm": task_norm,
+        "batch_norm": batch_norm,
+        "tmn": tmn,
+        "tmn_reweight": tmn_reweight,
+    }
+)
+
+
+def check_parameters(name: str, parameters: dict[str, Any]) -> None:
+    """Check an estimator's name and the names and ranges of its parameters, before a training starts.
+
+    Raises:
+        UnknownNameError: There is no such estimator.
+        ConfigError: It has no such parameter, or a value is out of its range.
+    """
+    _check_names(name, parameters)
+    ESTIMATORS[name]([], [], **{key: value for key, value in parameters.items() if key != "scale"})
+
+
+def estimate(name: str, rewards: Any, prompt_ids: Any, task_ids: Any | None = None, **parameters: Any) -> Array:
+    """Return the advantages by the estimator of that name.
+
+    Raises:
+        UnknownNameError: There is no such estimator.
+        ConfigError: It has no such parameter, or a value is out of its range.
+        DataError: As the estimator.
+
+    >>> estimate("tmn", [1.0, 0.0], ["p", "p"], ["t1", "t1"]).round(3).tolist()
+    [0.707, -0.707]
+    """
+    _check_names(name, parameters)
+    return ESTIMATORS[name](rewards, prompt_ids, task_ids, **parameters)
+
+
+def _check_names(name: str, parameters: dict[str, Any]) -> None:
+    if name not in ESTIMATORS:
+        raise UnknownNameError("advantage estimator", name, ESTIMATORS)
+    allowed = inspect.getfullargspec(ESTIMATORS[name]).kwonlyargs
+    for given in parameters:
+        if given not in allowed:
+            close = nearest(given, allowed)
+            raise ConfigError(
+                f"the estimator {name} has no parameter {given!r}",
+                f"did you mean {close!r}?" if close else f"it has {', '.join(allowed)}",
+            )
