@@ -164,10 +164,12 @@ def tmn_reweight(
     >>> tmn_reweight(rewards, ["p"] * 4, ["t1"] * 4, recenter=True).round(4).tolist()
     [1.7366, -0.5789, -0.5789, -0.5789]
     """
-    if not 0 <= alpha <= 1:
-        raise ConfigError(f"alpha={alpha}", "give a number from 0 (the task's mean) to 1 (the prompt's own)")
-    if not 0 <= gamma < float("inf"):
-        raise ConfigError(f"gamma={gamma}", "give a number of 0 or more")
+    if not (isinstance(alpha, int | float) and 0 <= alpha <= 1):
+        raise ConfigError(f"alpha={alpha!r}", "give a number from 0 (the task's mean) to 1 (the prompt's own)")
+    if not (isinstance(gamma, int | float) and 0 <= gamma < float("inf")):
+        raise ConfigError(f"gamma={gamma!r}", "give a number of 0 or more")
+    if not isinstance(recenter, bool):
+        raise ConfigError(f"recenter={recenter!r}", "give True or False")
     batch = read_batch(rewards, prompt_ids, task_ids, singles)
     xp, prompt = batch.xp, batch.prompt
     variance, mean = _task_statistics(batch, scale)

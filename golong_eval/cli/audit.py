@@ -37,8 +37,9 @@ def audit(
     from golong_eval.cli.progress import progress_display
     from golong_eval.harness import Progress
     from golong_eval.harness.audit import collect_cases
-    from golong_eval.reports.audit_figure import check_figure, write_audit_figure
+    from golong_eval.reports.audit_figure import write_audit_figure
     from golong_eval.reports.audit_text import audit_text
+    from golong_eval.reports.figure_file import check_figure
     from golong_eval.reports.terminal import json_text, shown
     from golong_eval.rewards.audit import audit_rewards, check_output
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from golong_eval.cli import audit, bfcl, compare, data, judge, merge, plan, report, run, samples, score, tasks
+from golong_eval.cli import audit, bfcl, compare, data, judge, merge, plan, report, run, samples, score, tasks, train
 
 __all__ = ["app", "main"]
 
@@ -34,6 +34,7 @@ app.command("compare")(compare.compare)
 app.command("report")(report.report)
 app.command("samples")(samples.samples)
 app.command("audit")(audit.audit)
+app.command("train")(train.train)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(data.app, name="data")
 
@@ -75,10 +76,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == _INTERRUPTED:  # typer turns a Ctrl-C into this code
-        resumable = arguments[:1] in (["run"], ["bfcl"])
+        resumable = arguments[:1] in (["run"], ["bfcl"], ["train"])
         _tell(
-            "interrupted" + ("; the answers that came are kept" if resumable else ""),
-            "run the same command with --resume to go on; without it, if none came yet" if resumable else "",
+            "interrupted" + ("; what was finished is kept" if resumable else ""),
+            "run the same command with --resume to go on; without it, if nothing was finished yet" if resumable else "",
         )
     sys.exit(code if isinstance(code, int) else 0)
 

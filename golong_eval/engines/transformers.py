@@ -25,11 +25,12 @@ from golong_eval.engines.arguments import read_arguments
 from golong_eval.engines.base import EngineSettings, GenerationRequest
 from golong_eval.engines.encoding import Encoded, PromptEncoder, failed
 from golong_eval.engines.logits import SeededSampler, ThinkingLimit
+from golong_eval.engines.rope import RopeScaling
 from golong_eval.errors import ConfigError, ModelError
 from golong_eval.schema import Frozen, Generation
 from golong_eval.text import CLOSE_THINK, OPEN_THINK
 
-__all__ = ["TransformersEngine"]
+__all__ = ["TransformersEngine", "rope_config"]
 
 _WINDOW = 8  # batches' worth of requests that are sorted by length together
 _WINDOW_CHARACTERS = 8_000_000  # of documents in a window: what is held in memory at once
@@ -102,7 +103,7 @@ class TransformersEngine:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            changed = _rope(transformers, model, settings)
+            changed = rope_config(model, settings.rope_scaling, settings.max_model_len, **remote)
             tokenizer = transformers.AutoTokenizer.from_pretrained(model, **remote)
             loaded = transformers.AutoModelForCausalLM.from_pretrained(
                 model, dtype=arguments.dtype, **changed, **remote
@@ -239,15 +240,28 @@ class TransformersEngine:
         return rows
 
 
-def _rope(transformers: Any, model: str, settings: EngineSettings) -> dict[str, Any]:
-    """Return what loading needs for a rotary scaling: the checkpoint's configuration with the whole override in it."""
-    if settings.rope_scaling is None:
+def rope_config(
+    model: str, scaling: RopeScaling | None, needed: int | None, *, trust_remote_code: bool = False
+) -> dict[str, Any]:
+    """Return what loading needs for a rotary scaling: the checkpoint's configuration with the whole override in it.
+
+    Args:
+        model: Folder or hub name.
+        scaling: The scaling; None: nothing is needed.
+        needed: Tokens of prompt and answer that must fit.
+        trust_remote_code: As transformers has it.
+
+    Raises:
+        ConfigError: The scaling does not fit the checkpoint.
+    """
+    if scaling is None:
         return {}
-    config = transformers.AutoConfig.from_pretrained(model, trust_remote_code=settings.trust_remote_code)
+    transformers = require("transformers", "hf", "the transformers engine")
+    config = transformers.AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
     file = Path(model) / "config.json"
     # The file as it is: what transformers makes of it has its class's defaults filled in, a theta among them.
     stated = json.loads(file.read_bytes()) if file.is_file() else config.to_dict()
-    overrides = settings.rope_scaling.overrides(stated, settings.max_model_len)
+    overrides = scaling.overrides(stated, needed)
     nested = overrides.get("text_config")
     for key, value in (nested if isinstance(nested, dict) else overrides).items():
         setattr(config.get_text_config(), key, value)

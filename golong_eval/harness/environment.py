@@ -10,7 +10,7 @@ from typing import Any
 
 from golong_eval.engines import Engine
 
-__all__ = ["describe_environment"]
+__all__ = ["describe_environment", "package_versions"]
 
 _PACKAGES = (
     "golong-eval",
@@ -29,12 +29,16 @@ _PACKAGES = (
 
 def describe_environment(engine: Engine) -> dict[str, Any]:
     """Return versions, hardware and what the engine says of itself."""
+    return package_versions() | {"engine": {"name": engine.name, **engine.describe()}}
+
+
+def package_versions(more: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the versions of Python and of the packages that are installed, `more` of them beside the usual ones."""
     return {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "packages": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
-        "engine": {"name": engine.name, **engine.describe()},
+        "packages": {name: version for name in (*_PACKAGES, *more) if (version := _version(name)) is not None},
     }
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
@@ -35,16 +35,17 @@ class RunFolder:
 
     Args:
         path: The folder; made if it does not exist.
+        parts: Folders in it.
 
     Raises:
         StorageError: It can't be made or written.
         ConfigError: Another process is writing to it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parts: Sequence[str] = ("predictions", "scores")) -> None:
         self.path = path
         try:
-            for folder in (path, self.predictions, self.scores):
+            for folder in (path, *(path / part for part in parts)):
                 folder.mkdir(parents=True, exist_ok=True)
             self._lock = (path / ".lock").open("a")
         except OSError as error:

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from golong_eval._optional import require
-from golong_eval.errors import ConfigError, StorageError
 from golong_eval.reports.audit_text import METRIC_LABELS
+from golong_eval.reports.figure_file import new_figure, write_figure
 from golong_eval.rewards.audit import AuditReport, Trial
 
-__all__ = ["FIGURE_SUFFIXES", "check_figure", "write_audit_figure"]
-
-FIGURE_SUFFIXES = (".svg", ".png")
-"""What a figure can be written as."""
-
-
-def check_figure(file: Path) -> None:
-    """Check that a figure could be written, before anything long is done.
-
-    Raises:
-        ConfigError: The file's name ends in neither .svg nor .png.
-        MissingExtraError: matplotlib is not installed.
-    """
-    if file.suffix not in FIGURE_SUFFIXES:
-        raise ConfigError(f"{file} is neither .svg nor .png", f"for instance --figure {file.stem or 'audit'}.svg")
-    require("matplotlib.figure", "plot", "a figure")
+__all__ = ["write_audit_figure"]
 
 
 def write_audit_figure(report: AuditReport, file: Path) -> None:
@@ -41,26 +25,13 @@ def write_audit_figure(report: AuditReport, file: Path) -> None:
         MissingExtraError: matplotlib is not installed.
         StorageError: The file can't be written.
     """
-    check_figure(file)
-    matplotlib = require("matplotlib", "plot", "a figure")
-    settings = {"svg.hashsalt": "golong-eval", "svg.fonttype": "none", "font.family": "sans-serif"}
-    metadata = {"Date": None} if file.suffix == ".svg" else {"Software": None}
-    temporary = file.with_name(f".{file.name}.{os.getpid()}{file.suffix}")
-    with matplotlib.rc_context(settings):
-        figure = _figure(report)
-        try:
-            figure.savefig(temporary, metadata=metadata, dpi=150, bbox_inches="tight")
-            temporary.replace(file)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise StorageError(f"cannot write {file} ({error.strerror})", "check the folder and its rights") from error
+    write_figure(lambda: _figure(report), file)
 
 
 def _figure(report: AuditReport) -> Any:
-    figures = require("matplotlib.figure", "plot", "a figure")
     patches = require("matplotlib.patches", "plot", "a figure")
     attacks, metrics = report.attacks, report.metrics
-    figure = figures.Figure(figsize=(2.6 + 0.75 * len(metrics), 1.4 + 0.24 * len(attacks)))
+    figure = new_figure(2.6 + 0.75 * len(metrics), 1.4 + 0.24 * len(attacks))
     axes = figure.subplots()
     grid = [[_worst(report, attack.name, metric) for metric in metrics] for attack in attacks]
     shades = [[float("nan") if trial is None else _excess(trial) for trial in row] for row in grid]

@@ -20,9 +20,9 @@ def replace_rows(batch: dict[str, Any], fresh: dict[str, Any], rows: Any, source
         pad_token: What ids are padded with; all else gets 0.
     """
     for name, old in batch.items():
-        new = fresh.get(name)
         if not hasattr(old, "dim") or old.dim() == 0:
             continue
+        new = fresh[name]
         if old.dim() == 2:
             width = max(old.shape[1], new.shape[1])
             fill = pad_token if name.endswith("_ids") else 0

@@ -29,7 +29,7 @@ from accelerate.utils import gather_object
 from trl import GRPOConfig, GRPOTrainer
 
 from golong_eval.advantages import TaskScale, check_parameters, diagnose, estimate
-from golong_eval.errors import ConfigError, DataError
+from golong_eval.errors import ConfigError, DataError, StorageError
 from golong_eval.training.merging import replace_rows
 
 __all__ = ["TASK_SCALE_FILE", "TMNGRPOConfig", "TMNGRPOTrainer"]
@@ -40,7 +40,7 @@ _SCALED = ("tmn", "tmn_reweight")
 
 
 @dataclass
-class TMNGRPOConfig(GRPOConfig):
+class TMNGRPOConfig(GRPOConfig):  # type: ignore[misc]
     """TRL's settings and ours.
 
     ``scale_rewards`` has no effect on the advantages, which come from the estimator. All other settings are TRL's.
@@ -65,9 +65,9 @@ class TMNGRPOConfig(GRPOConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.advantage_parameters, str):
-            self.advantage_parameters = json.loads(self.advantage_parameters)
-        check_parameters(self.advantage_estimator, self.advantage_parameters or {})
+        given: Any = self.advantage_parameters
+        self.advantage_parameters = json.loads(given) if isinstance(given, str) else dict(given or {})
+        check_parameters(self.advantage_estimator, self.advantage_parameters)
         if self.task_scale_decay and self.advantage_estimator not in _SCALED:
             raise ConfigError(
                 f"task_scale_decay={self.task_scale_decay} with the estimator {self.advantage_estimator}, which has no "
@@ -163,7 +163,7 @@ class TMNGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl ships no types
             metrics["golong/refilled"].append(float(refilled))
             metrics["golong/dead"].append(float(_dead(rewards, size).sum()))
         groups = torch.arange(len(rewards), device=rewards.device) // size
-        parameters = dict(self.args.advantage_parameters or {})
+        parameters = dict(self.args.advantage_parameters)
         if training and self.task_scale is not None:
             parameters["scale"] = self.task_scale
         advantages = estimate(self.args.advantage_estimator, rewards, groups, tasks, **parameters)
@@ -233,11 +233,18 @@ class TMNGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl ships no types
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save the task scale first: transformers writes ``trainer_state.json`` last, so where that is, all is."""
-        if self.task_scale is not None and self.args.should_save:
-            folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / TASK_SCALE_FILE).write_text(json.dumps(self.task_scale.state_dict()) + "\n", encoding="utf-8")
-        super()._save_checkpoint(model, trial)
+        folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
+        try:
+            if self.task_scale is not None and self.args.should_save:
+                folder.mkdir(parents=True, exist_ok=True)
+                state = json.dumps(self.task_scale.state_dict())
+                (folder / TASK_SCALE_FILE).write_text(state + "\n", encoding="utf-8")
+            super()._save_checkpoint(model, trial)
+        except Exception as error:  # a full disk is an OSError, a RuntimeError or one of safetensors' own
+            raise StorageError(
+                f"cannot write the checkpoint {folder} ({' '.join(str(error).split())[:200]})",
+                "checkpoints before it are whole: free some space, and resume from the last one",
+            ) from error
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
