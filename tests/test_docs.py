@@ -151,7 +151,7 @@ def test_the_commands_of_a_benchmark_s_page_run_in_order(
             assert not ended.value.code, (command, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/rewards.md", "docs/statistics.md", "docs/comparing.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/rewards.md", "docs/statistics.md", "docs/comparing.md", "docs/advantages.md"])
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
@@ -184,7 +184,9 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
         "docs/comparing.md",
         "docs/judges.md",
         "docs/benchmarks.md",
-        "docs/benchmarks.md",
+        "docs/advantages.md",
+        "docs/training.md",
+        "docs/trl.md",
         "docs/lm_eval.md",
         "docs/inspect.md",
         *BENCHMARK_PAGES,

@@ -26,6 +26,7 @@ def test_the_wheel_holds_tasks_checkpoint_and_nothing_of_the_tests(wheel: Path) 
     for number in range(1, 10):
         assert sum(name.startswith(f"golong_eval/_content/tasks/t{number}_") for name in names) == 2
     assert "golong_eval/_content/training/embedded/checkpoint/model.safetensors" in names
+    assert "golong_eval/_content/training/recipes/laptop.yaml" in names
     assert "golong_eval/py.typed" in names
     for name in ("report.html.j2", "report.css", "report.js"):
         assert f"golong_eval/reports/html/{name}" in names
@@ -56,6 +57,8 @@ def test_it_runs_from_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> 
     assert missing.returncode == 1
     assert "pip install 'golong-eval[hf]'" in missing.stderr
     assert len(missing.stderr.strip().splitlines()[-2:]) == 2
+    assert "pip install 'golong-eval[train]'" in golong("train", "--recipe", "laptop").stderr
+    assert golong("train", "--recipe", "laptop", "--show").stdout.startswith("name: laptop")
     tokenizers = golong("tasks", "build", "--out", "a.jsonl")
     assert "pip install 'golong-eval[data]'" in tokenizers.stderr
     subprocess.run([python, "-m", "pip", "install", "-q", "tokenizers"], check=True)

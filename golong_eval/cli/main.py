@@ -10,7 +10,22 @@ from collections.abc import Sequence
 
 import typer
 
-from golong_eval.cli import audit, bfcl, compare, data, judge, merge, plan, report, run, samples, score, tasks, train
+from golong_eval.cli import (
+    audit,
+    bfcl,
+    compare,
+    data,
+    doctor,
+    judge,
+    merge,
+    plan,
+    report,
+    run,
+    samples,
+    score,
+    tasks,
+    train,
+)
 
 __all__ = ["app", "main"]
 
@@ -35,6 +50,7 @@ app.command("report")(report.report)
 app.command("samples")(samples.samples)
 app.command("audit")(audit.audit)
 app.command("train")(train.train)
+app.command("doctor")(doctor.doctor)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(data.app, name="data")
 

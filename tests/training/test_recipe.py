@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,9 @@ def test_values_are_never_code(tmp_path: Path) -> None:
 def test_a_whole_recipe_is_shown() -> None:
     shown = yaml.safe_load(recipe_text(load_recipe("laptop")))
     assert set(shown) == set(Recipe.model_fields)
+
+
+def test_the_recipe_of_the_guide_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert Recipe.model_validate(yaml.safe_load(block)).name == "mine"

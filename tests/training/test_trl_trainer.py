@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from golong_eval.adapters.trl import reward_funcs  # noqa: E402
 from golong_eval.advantages import tmn_reweight  # noqa: E402
 from golong_eval.errors import ConfigError, DataError, GolongError  # noqa: E402
 from golong_eval.rewards import score  # noqa: E402
+from golong_eval.tasks import build_to_file  # noqa: E402
 from golong_eval.training import TMNGRPOConfig, TMNGRPOTrainer  # noqa: E402
 from golong_eval.training.merging import replace_rows  # noqa: E402
 
@@ -63,9 +65,7 @@ def test_two_processes_train_as_one(tmp_path: Path, alone: int, together: int) -
         assert first["advantages"] == second["advantages"]
         assert first["tokens"] == second["tokens"]
     for name, weight in one["weights"].items():
-        torch.testing.assert_close(
-            weight, two["weights"][name], atol=2e-5, rtol=1e-4, msg=lambda text: f"{name}: {text}"
-        )
+        torch.testing.assert_close(weight, two["weights"][name], atol=2e-5, rtol=1e-4)
     assert one["log"][0]["grad_norm"] > 0  # there was something to learn
 
 
@@ -235,3 +235,18 @@ def test_our_rewards_score_a_real_batch(tmp_path: Path) -> None:
     assert entry["golong/rows"] == 8
     assert entry["golong/unscored"] == 0
     assert any(name.endswith("/reward") and name.startswith("golong/t") for name in entry)
+
+
+def test_the_script_of_the_guide_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/trl.md, on the embedded checkpoint and for one short step."""
+    monkeypatch.chdir(tmp_path)
+    build_to_file(tmp_path / "train.jsonl", tasks=("t1", "t3"), length="512", per_task=2)
+    page = (Path(__file__).parents[2] / "docs" / "trl.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    small = "max_steps=1, use_cpu=True, bf16=False, report_to='none', max_completion_length=4, num_generations=2"
+    small += ", per_device_train_batch_size=4, save_strategy='no'"
+    block = block.replace("path/to/checkpoint", CHECKPOINT).replace('output_dir="out"', f'output_dir="out", {small}')
+    names: dict[str, Any] = {}
+    exec(compile(block, "docs/trl.md", "exec"), names)
+    assert names["trainer"].state.global_step == 1
+    assert len([line for line in block.splitlines() if line.strip()]) <= 12
