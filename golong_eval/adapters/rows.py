@@ -206,7 +206,10 @@ def _decode(text: str) -> Label:
 
 
 def _varied(metric: str, variant: Variant) -> MetricSpec:
-    return MetricSpec.model_validate(MetricSpec.model_validate(metric).model_dump() | {"variant": variant})
+    try:
+        return MetricSpec.model_validate(MetricSpec.model_validate(metric).model_dump() | {"variant": variant})
+    except ValidationError as error:
+        raise DataError(f"{metric} has no variant {variant!r}: {error.errors()[0]['msg']}", _HINT) from None
 
 
 def score_label(
