@@ -27,7 +27,7 @@ smoke: .venv/run.stamp
 	$(BIN)/golong run --suite smoke
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

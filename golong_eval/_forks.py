@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging  # noqa: F401 - hooks itself into forks when it is imported: not in a thread, while another one forks
 import os
 import threading
 

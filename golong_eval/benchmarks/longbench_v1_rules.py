@@ -127,7 +127,7 @@ RULES: Mapping[str, _Rule] = {
     "multifieldqa_zh": _f1_zh,
     **dict.fromkeys(("gov_report", "qmsum", "multi_news", "samsum"), _rouge_en),
     **dict.fromkeys(("dureader", "vcsum"), _rouge_zh),
-    **dict.fromkeys(CLASSIFIED, _classification),
+    **dict.fromkeys(sorted(CLASSIFIED), _classification),
     **dict.fromkeys(("passage_count", "passage_retrieval_en", "passage_retrieval_zh"), _numbers),
     **dict.fromkeys(("lcc", "repobench-p"), _code),
 }

@@ -22,7 +22,7 @@ from golong_eval.errors import ConfigError, DataError, ResumeError
 from golong_eval.harness.run_folder import RunFolder
 from golong_eval.training.recipe import Recipe
 
-__all__ = ["PARTS", "identity", "last_checkpoint", "open_training", "read_metrics"]
+__all__ = ["PARTS", "identity", "last_checkpoint", "open_training", "read_metrics", "rewind"]
 
 PARTS = ("checkpoints", "evaluations", "figures")
 _HOW_NOT_WHAT = ("checkpoints", "evaluation", "report_to")
@@ -100,6 +100,33 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"damaged line ({error})", "remove that line", file=file, line=number) from None
     return [rows[key] for key in sorted(rows)]
+
+
+def rewind(folder: RunFolder, step: int) -> None:
+    """Put aside what was written after a step, before the training goes on from there: it will be done anew.
+
+    Draws differ the second time, so an evaluation of a later step is one of a model that no longer exists. It goes to
+    ``superseded/``, and so do the lines of metrics.jsonl.
+    """
+    aside = folder.path / "superseded"
+    for path in (folder.path / "evaluations").glob("step-*"):
+        number = path.name.removeprefix("step-")
+        if number.isdecimal() and int(number) > step:
+            aside.mkdir(exist_ok=True)
+            path.rename(_free(aside / path.name))
+    rows = read_metrics(folder.path)
+    if any(row["step"] > step for row in rows):
+        aside.mkdir(exist_ok=True)
+        (folder.path / "metrics.jsonl").rename(_free(aside / "metrics.jsonl"))
+        folder.write_lines("metrics.jsonl", [json.dumps(row) for row in rows if row["step"] <= step])
+
+
+def _free(path: Path) -> Path:
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}.{number}")
+    return free
 
 
 def _is_whole(path: Path, step: int) -> bool:

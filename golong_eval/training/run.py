@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from golong_eval.errors import ConfigError, GolongError, ModelError, StorageErro
 from golong_eval.harness.progress import OnProgress, Progress
 from golong_eval.harness.run_folder import AppendLog, RunFolder
 from golong_eval.reports.training_figures import write_training_figures
-from golong_eval.training.folder import last_checkpoint, open_training, read_metrics
+from golong_eval.training.folder import last_checkpoint, open_training, read_metrics, rewind
 from golong_eval.training.mixture import plan_prompts, task_shares
 from golong_eval.training.recipe import Recipe
 from golong_eval.training.samples import TrainingSamples, count_tokens, prepare_samples, write_held_out
@@ -113,18 +114,20 @@ def train(
             on_progress(Progress("build", message="samples"))
             samples = prepare_samples(recipe.data, path, recipe.seed, count_tokens(tokenizer))
         plan, order = _plan(recipe, samples)
+        checkpoint = last_checkpoint(path) if resume else None
         log = None
         if opened is not None:
             _record(opened, samples, plan)
+            rewind(opened, 0 if checkpoint is None else int(checkpoint.name.removeprefix("checkpoint-")))
             log = stack.enter_context(contextlib.closing(AppendLog(path / "metrics.jsonl")))
         trainer = _trainer(recipe, path, (model, tokenizer), samples, order, plan, log, on_progress)
-        checkpoint = last_checkpoint(path) if resume else None
         with _storage_errors(path):
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
             _save(trainer, tokenizer, path / "model", merge=recipe.lora is not None)
         if log is None:
             return TrainingResult(path, plan, [], path / "model", writes=False)
         log.sync()
+        shutil.rmtree(path / "cache", ignore_errors=True)
         metrics = read_metrics(path)
         if importlib.util.find_spec("matplotlib") is not None:
             write_training_figures(metrics, path / "figures")
@@ -218,17 +221,24 @@ def _trainer(
     from accelerate import PartialState
     from accelerate.utils import DistributedType
     from datasets import Dataset
+    from datasets.utils.logging import disable_progress_bar
     from transformers import PrinterCallback
 
     from golong_eval.adapters.trl import reward_funcs, trl_rows
     from golong_eval.training.callbacks import Evaluations, MetricsLog
     from golong_eval.training.trl_trainer import TMNGRPOTrainer
 
+    disable_progress_bar()
     state = PartialState()
     model, tokenizer = loaded
     data = recipe.data
     with state.main_process_first():
-        rows = Dataset.from_list(list(trl_rows(samples.train, variant=data.variant, include=data.include)))
+        # Onto the disk and mapped from there: prompts of a large training do not fit into memory.
+        rows = Dataset.from_generator(
+            trl_rows,
+            gen_kwargs={"samples": samples.train, "variant": data.variant, "include": data.include},
+            cache_dir=str(path / "cache"),
+        )
     callbacks: list[Any] = [] if log is None else [MetricsLog(log, on_progress)]
     evaluations = None
     if samples.held_out:

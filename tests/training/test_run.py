@@ -20,8 +20,9 @@ pytestmark = pytest.mark.train
 import yaml  # noqa: E402
 
 from golong_eval.harness import evaluate  # noqa: E402
+from golong_eval.harness.run_folder import RunFolder  # noqa: E402
 from golong_eval.tasks import build_to_file  # noqa: E402
-from golong_eval.training.folder import last_checkpoint, read_metrics  # noqa: E402
+from golong_eval.training.folder import PARTS, last_checkpoint, read_metrics, rewind  # noqa: E402
 from golong_eval.training.recipe import Recipe, shipped_recipes  # noqa: E402
 from golong_eval.training.recipe import load_recipe as load  # noqa: E402
 from golong_eval.training.trl_config import make_config, steps_of  # noqa: E402
@@ -145,9 +146,26 @@ def test_a_killed_training_goes_on_from_its_last_whole_checkpoint(home: Path) ->
     metrics = read_metrics(folder)
     assert [row["step"] for row in metrics if "held_out" not in row] == [1, 2, 3, 4]
     assert [row["step"] for row in metrics if "held_out" in row] == [0, 4]
+    assert not (folder / "cache").exists()
     scale = json.loads((folder / "checkpoints/checkpoint-4/task_scale.json").read_text())
     assert {task for task, *_ in scale["tasks"]} == {"t1", "t3"}
     assert len(json.loads((folder / "env.json").read_text())["sessions"]) == 2
+
+
+def test_what_came_after_the_checkpoint_is_put_aside(tmp_path: Path) -> None:
+    """An evaluation of a step that is trained anew is one of a model that no longer exists."""
+    folder = RunFolder(tmp_path / "run", PARTS)
+    for step in (0, 2, 4):
+        (folder.path / "evaluations" / f"step-{step:06d}").mkdir()
+    rows = [{"step": 0, "held_out": {}}, *({"step": step, "reward": step / 10} for step in range(1, 6))]
+    folder.write_lines("metrics.jsonl", [json.dumps(row) for row in rows])
+    rewind(folder, 2)
+    assert sorted(path.name for path in (folder.path / "evaluations").iterdir()) == ["step-000000", "step-000002"]
+    assert [row["step"] for row in read_metrics(folder.path)] == [0, 1, 2]
+    assert sorted(path.name for path in (folder.path / "superseded").iterdir()) == ["metrics.jsonl", "step-000004"]
+    (folder.path / "evaluations" / "step-000004").mkdir()
+    rewind(folder, 2)
+    assert (folder.path / "superseded" / "step-000004.2").is_dir()
 
 
 def test_ctrl_c_leaves_a_training_that_can_be_resumed(home: Path) -> None:
