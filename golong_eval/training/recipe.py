@@ -111,13 +111,11 @@ class Estimator(Frozen):
     @model_validator(mode="after")
     def _known(self) -> Self:
         try:
-            check_parameters(self.name, dict(self.parameters))
+            check_parameters(self.name, dict(self.parameters), self.task_scale_decay)
         except UnknownNameError as error:
             raise ValueError(f"{error}: {error.hint}") from None
         except (ConfigError, TypeError) as error:
             raise ValueError(f"{error}; {getattr(error, 'hint', '')}".rstrip("; ")) from None
-        if self.task_scale_decay and self.name not in ("tmn", "tmn_reweight"):
-            raise ValueError(f"task_scale_decay: {self.name} has no task scale, tmn and tmn_reweight have")
         return self
 
 

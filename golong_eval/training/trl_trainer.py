@@ -36,7 +36,6 @@ __all__ = ["TASK_SCALE_FILE", "TMNGRPOConfig", "TMNGRPOTrainer"]
 
 TASK_SCALE_FILE = "task_scale.json"
 _EQUAL = 1e-9
-_SCALED = ("tmn", "tmn_reweight")
 
 
 @dataclass
@@ -67,14 +66,7 @@ class TMNGRPOConfig(GRPOConfig):  # type: ignore[misc]
         super().__post_init__()
         given: Any = self.advantage_parameters
         self.advantage_parameters = json.loads(given) if isinstance(given, str) else dict(given or {})
-        check_parameters(self.advantage_estimator, self.advantage_parameters)
-        if self.task_scale_decay and self.advantage_estimator not in _SCALED:
-            raise ConfigError(
-                f"task_scale_decay={self.task_scale_decay} with the estimator {self.advantage_estimator}, which has no "
-                "task scale",
-                "take tmn or tmn_reweight, or leave task_scale_decay out",
-            )
-        TaskScale(self.task_scale_decay)
+        check_parameters(self.advantage_estimator, self.advantage_parameters, self.task_scale_decay)
         if self.max_refills < 0:
             raise ConfigError(f"max_refills={self.max_refills}", "give 0 (never) or more")
 

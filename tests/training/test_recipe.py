@@ -47,7 +47,7 @@ def test_published_settings(name: str) -> None:
         ({"estimator.name": "tnm"}, "did you mean 'tmn'"),
         ({"estimator.parameters": "{alhpa: 1}"}, "alhpa"),
         ({"estimator.parameters": "{alpha: x}"}, "alpha='x'"),
-        ({"estimator": "{name: grpo, task_scale_decay: 0.9}"}, "grpo has no task scale"),
+        ({"estimator": "{name: grpo, task_scale_decay: 0.9}"}, "grpo, which has no task scale"),
         ({"rollouts.group": "1"}, "rollouts.group"),
         ({"rollouts.prompts": "many"}, "rollouts.prompts: must be a whole number"),
         ({"epochs": "2"}, "one of 'steps' and 'epochs'"),
