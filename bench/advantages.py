@@ -34,6 +34,7 @@ TASKS = 9
 
 
 def timed(call: Callable[[], Any], device: str) -> float:
+    """Return the seconds of one call."""
     if device == "cuda":
         torch.cuda.synchronize()
     start = time.perf_counter()
@@ -55,6 +56,7 @@ def alternate(sides: dict[str, Callable[[], Any]], rounds: int, device: str) -> 
 
 
 def scalar(prompts: int, rounds: int, device: str) -> dict[str, float]:
+    """Measure from rewards and ids to one advantage a row."""
     rng = np.random.default_rng(prompts)
     rows = prompts * GROUP
     rewards = torch.tensor(rng.integers(0, 5, rows) / 4, dtype=torch.float32, device=device)
@@ -79,6 +81,7 @@ def scalar(prompts: int, rounds: int, device: str) -> dict[str, float]:
 
 
 def whole(rounds: int, device: str) -> dict[str, float]:
+    """Measure the same spread over the tokens, beside the multiplication with the mask."""
     rows, tokens = 2048, 16_384
     rewards = torch.rand(rows, device=device)
     ids = np.repeat(np.array([f"p{number}" for number in range(rows // GROUP)], object), GROUP)
@@ -97,6 +100,7 @@ def whole(rounds: int, device: str) -> dict[str, float]:
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")

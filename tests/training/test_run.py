@@ -154,18 +154,18 @@ def test_a_killed_training_goes_on_from_its_last_whole_checkpoint(home: Path) ->
 
 def test_what_came_after_the_checkpoint_is_put_aside(tmp_path: Path) -> None:
     """An evaluation of a step that is trained anew is one of a model that no longer exists."""
-    folder = RunFolder(tmp_path / "run", PARTS)
-    for step in (0, 2, 4):
-        (folder.path / "evaluations" / f"step-{step:06d}").mkdir()
-    rows = [{"step": 0, "held_out": {}}, *({"step": step, "reward": step / 10} for step in range(1, 6))]
-    folder.write_lines("metrics.jsonl", [json.dumps(row) for row in rows])
-    rewind(folder, 2)
-    assert sorted(path.name for path in (folder.path / "evaluations").iterdir()) == ["step-000000", "step-000002"]
-    assert [row["step"] for row in read_metrics(folder.path)] == [0, 1, 2]
-    assert sorted(path.name for path in (folder.path / "superseded").iterdir()) == ["metrics.jsonl", "step-000004"]
-    (folder.path / "evaluations" / "step-000004").mkdir()
-    rewind(folder, 2)
-    assert (folder.path / "superseded" / "step-000004.2").is_dir()
+    with RunFolder(tmp_path / "run", PARTS) as folder:
+        for step in (0, 2, 4):
+            (folder.path / "evaluations" / f"step-{step:06d}").mkdir()
+        rows = [{"step": 0, "held_out": {}}, *({"step": step, "reward": step / 10} for step in range(1, 6))]
+        folder.write_lines("metrics.jsonl", [json.dumps(row) for row in rows])
+        rewind(folder, 2)
+        assert sorted(path.name for path in (folder.path / "evaluations").iterdir()) == ["step-000000", "step-000002"]
+        assert [row["step"] for row in read_metrics(folder.path)] == [0, 1, 2]
+        assert sorted(path.name for path in (folder.path / "superseded").iterdir()) == ["metrics.jsonl", "step-000004"]
+        (folder.path / "evaluations" / "step-000004").mkdir()
+        rewind(folder, 2)
+        assert (folder.path / "superseded" / "step-000004.2").is_dir()
 
 
 def test_ctrl_c_leaves_a_training_that_can_be_resumed(home: Path) -> None:
