@@ -153,7 +153,9 @@ def test_the_commands_of_a_benchmark_s_page_run_in_order(
             assert not ended.value.code, (command, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/rewards.md", "docs/statistics.md", "docs/comparing.md", "docs/advantages.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/rewards.md", "docs/statistics.md", "docs/comparing.md", "docs/advantages.md"]
+)
 def test_the_python_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)

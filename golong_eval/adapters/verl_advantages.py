@@ -33,7 +33,6 @@ _log = logging.getLogger(__name__)
 
 _REWARD = "golong_eval.adapters.verl"
 _REWARD_ARGUMENTS = ("variant", "require_think")
-_SCALED = ("tmn", "tmn_reweight")
 _STATE = "golong_task_scale.json"
 
 
@@ -244,10 +243,8 @@ def parameters_of(name: str, config: Any) -> dict[str, Any]:
     section = config.get("tmn") if config is not None else None
     parameters = {str(key): value for key, value in (section or {}).items() if value is not None}
     decay = parameters.pop("decay", 0.0)
-    check_parameters(name, parameters)
+    check_parameters(name, parameters, decay)
     if decay:
-        if name not in _SCALED:
-            raise ConfigError(f"{name} has no running scale", f"leave algorithm.tmn.decay out; {_SCALED} have one")
         parameters["scale"] = running_scale(decay)
     return parameters
 
