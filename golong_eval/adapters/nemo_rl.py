@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 from golong_eval._optional import require
 from golong_eval.adapters.batch_advantages import SETTINGS, read_advantages
 from golong_eval.adapters.responses import with_opened_thinking, without_end_tokens
-from golong_eval.adapters.rows import decode_label, log_failures, score_labels, training_rows, write_jsonl
+from golong_eval.adapters.rows import Row, decode_label, log_failures, score_labels, write_rows
 from golong_eval.advantages import broadcast
 from golong_eval.errors import ConfigError, DataError, MissingExtraError, UnknownNameError, nearest
 from golong_eval.schema import Sample, Variant
@@ -309,24 +309,14 @@ def write_nemo_rl_rows(
 
     ``task_name`` is ``golong_`` and the task's id: map each to the environment, and metrics come by task.
 
-    Args:
-        samples: As `golong_eval.tasks.read_samples` gives them.
-        path: The file; written whole or not at all.
-        variant: Score by this variant; None: the task's own, ``strict`` for the nine.
-        include: Folders of tasks of your own.
-
-    Raises:
-        ConfigError: There are no samples.
-        UnknownNameError: A sample is of an unknown task.
-        DataError: A gold does not fit.
-        DocumentError: A document can't be read.
-        StorageError: The file can't be written.
+    Arguments and errors are those of `golong_eval.adapters.rows.write_rows`.
     """
-    return write_jsonl(path, _rows(samples, variant, include))
+    return write_rows(samples, path, _row, variant=variant, include=include)
 
 
-def _rows(
-    samples: Iterable[Sample], variant: Variant | None, include: Sequence[Path | str]
-) -> Iterator[dict[str, Any]]:
-    for sample, task, label in training_rows(samples, variant=variant, include=include):
-        yield {"messages": task.prompt(sample).messages, "label": label, "task_name": f"golong_{task.id}"}
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "messages": row.task.prompt(row.sample).messages,
+        "label": row.label,
+        "task_name": f"golong_{row.task.id}",
+    }

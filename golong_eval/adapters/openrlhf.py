@@ -18,18 +18,18 @@ Source: OpenRLHF 0.11.2.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from golong_eval.adapters.responses import response_of
 from golong_eval.adapters.rows import (
+    Row,
     Scored,
     log_failures,
     score_labels,
-    training_rows,
-    write_jsonl,
+    write_rows,
 )
 from golong_eval.errors import DataError
 from golong_eval.schema import Sample, Variant
@@ -122,30 +122,16 @@ def write_openrlhf_rows(
 
     OpenRLHF reports evaluation by ``datasource``: ours is ``golong_`` and the task's id.
 
-    Args:
-        samples: As `golong_eval.tasks.read_samples` gives them.
-        path: The file; written whole or not at all.
-        variant: Score by this variant; None: the task's own, ``strict`` for the nine.
-        include: Folders of tasks of your own.
-
-    Raises:
-        ConfigError: There are no samples.
-        UnknownNameError: A sample is of an unknown task.
-        DataError: A gold does not fit, or a text holds ``<image>``, which OpenRLHF takes for a picture.
-        DocumentError: A document can't be read.
-        StorageError: The file can't be written.
+    Arguments and errors are those of `golong_eval.adapters.rows.write_rows`.
     """
-    return write_jsonl(path, _rows(samples, variant, include))
+    return write_rows(samples, path, _row, variant=variant, include=include)
 
 
-def _rows(
-    samples: Iterable[Sample], variant: Variant | None, include: Sequence[Path | str]
-) -> Iterator[dict[str, Any]]:
-    for sample, task, label in training_rows(samples, variant=variant, include=include):
-        messages = task.prompt(sample).messages
-        if any("<image>" in message["content"] for message in messages):
-            raise DataError(
-                f"sample {sample.id!r}: its text holds <image>, where OpenRLHF would put a picture",
-                "change the text, or leave the sample out",
-            )
-        yield {"prompt": messages, "label": label, "datasource": f"golong_{task.id}"}
+def _row(row: Row) -> dict[str, Any]:
+    messages = row.task.prompt(row.sample).messages
+    if any("<image>" in message["content"] for message in messages):
+        raise DataError(
+            f"sample {row.sample.id!r}: its text holds <image>, where OpenRLHF would put a picture",
+            "change the text, or leave the sample out",
+        )
+    return {"prompt": messages, "label": row.label, "datasource": f"golong_{row.task.id}"}

@@ -24,14 +24,14 @@ import importlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from golong_eval.adapters.batch_advantages import SETTINGS, BatchAdvantages, read_advantages
 from golong_eval.adapters.responses import with_opened_thinking, without_end_tokens
-from golong_eval.adapters.rows import decode_label, log_failures, score_labels, training_rows, write_jsonl
+from golong_eval.adapters.rows import Row, decode_label, log_failures, score_labels, write_rows
 from golong_eval.errors import ConfigError, DataError, MissingExtraError, UnknownNameError
 from golong_eval.schema import Sample, Variant
 
@@ -232,33 +232,19 @@ def write_roll_rows(
     ``tag`` and ``domain`` are ``golong_`` and the task's id, ``messages`` the prompt as JSON text, ``ground_truth`` the
     label.
 
-    Args:
-        samples: As `golong_eval.tasks.read_samples` gives them.
-        path: The file; written whole or not at all.
-        variant: Score by this variant; None: the task's own, ``strict`` for the nine.
-        include: Folders of tasks of your own.
-
-    Raises:
-        ConfigError: There are no samples.
-        UnknownNameError: A sample is of an unknown task.
-        DataError: A gold does not fit.
-        DocumentError: A document can't be read.
-        StorageError: The file can't be written.
+    Arguments and errors are those of `golong_eval.adapters.rows.write_rows`.
     """
-    return write_jsonl(path, _rows(samples, variant, include))
+    return write_rows(samples, path, _row, variant=variant, include=include)
 
 
-def _rows(
-    samples: Iterable[Sample], variant: Variant | None, include: Sequence[Path | str]
-) -> Iterator[dict[str, Any]]:
-    for sample, task, label in training_rows(samples, variant=variant, include=include):
-        prompt = task.prompt(sample)
-        yield {
-            "id": sample.id,
-            "domain": f"golong_{task.id}",
-            "tag": f"golong_{task.id}",
-            "difficulty": 0,
-            "prompt": prompt.message,
-            "messages": json.dumps(prompt.messages, ensure_ascii=False),
-            "ground_truth": label,
-        }
+def _row(row: Row) -> dict[str, Any]:
+    prompt, name = row.task.prompt(row.sample), f"golong_{row.task.id}"
+    return {
+        "id": row.sample.id,
+        "domain": name,
+        "tag": name,
+        "difficulty": 0,
+        "prompt": prompt.message,
+        "messages": json.dumps(prompt.messages, ensure_ascii=False),
+        "ground_truth": row.label,
+    }

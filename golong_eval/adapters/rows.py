@@ -13,7 +13,7 @@ import contextlib
 import json
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +39,7 @@ __all__ = [
     "score_labels",
     "training_rows",
     "write_jsonl",
+    "write_rows",
 ]
 
 
@@ -346,6 +347,33 @@ def training_rows(
         except DataError as error:
             raise DataError(f"sample {sample.id!r}: {error}", error.hint) from None
         yield Row(sample, task, label)
+
+
+def write_rows(
+    samples: Iterable[Sample],
+    path: Path | str,
+    row: Callable[[Row], Mapping[str, Any]],
+    *,
+    variant: Variant | None = None,
+    include: Sequence[Path | str] = (),
+) -> int:
+    """Write samples as JSON lines in a framework's form, the whole file or none; return how many.
+
+    Args:
+        samples: As `golong_eval.tasks.read_samples` gives them.
+        path: The file.
+        row: Gives the columns of a row.
+        variant: Score by this variant; None: the task's own, ``strict`` for the nine.
+        include: Folders of tasks of your own.
+
+    Raises:
+        ConfigError: There are no samples.
+        UnknownNameError: A sample is of an unknown task.
+        DataError: A gold does not fit.
+        DocumentError: A document can't be read.
+        StorageError: The file can't be written.
+    """
+    return write_jsonl(path, map(row, training_rows(samples, variant=variant, include=include)))
 
 
 def write_jsonl(path: Path | str, rows: Iterable[Mapping[str, Any]]) -> int:

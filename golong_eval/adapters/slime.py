@@ -20,7 +20,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -29,12 +29,12 @@ from typing import Any
 from golong_eval.adapters.batch_advantages import SETTINGS, BatchAdvantages, fill_tasks, read_advantages
 from golong_eval.adapters.responses import with_opened_thinking, without_end_tokens
 from golong_eval.adapters.rows import (
+    Row,
     Scored,
     decode_label,
     log_failures,
     score_labels,
-    training_rows,
-    write_jsonl,
+    write_rows,
 )
 from golong_eval.errors import ConfigError, DataError, UnknownNameError
 from golong_eval.schema import Sample, Variant
@@ -214,28 +214,15 @@ def write_slime_rows(
 
     ``metadata`` has ``task``, ``sample`` and ``source_name``, by which slime logs.
 
-    Args:
-        samples: As `golong_eval.tasks.read_samples` gives them.
-        path: The file; written whole or not at all.
-        variant: Score by this variant; None: the task's own, ``strict`` for the nine.
-        include: Folders of tasks of your own.
-
-    Raises:
-        ConfigError: There are no samples.
-        UnknownNameError: A sample is of an unknown task.
-        DataError: A gold does not fit.
-        DocumentError: A document can't be read.
-        StorageError: The file can't be written.
+    Arguments and errors are those of `golong_eval.adapters.rows.write_rows`.
     """
-    return write_jsonl(path, _rows(samples, variant, include))
+    return write_rows(samples, path, _row, variant=variant, include=include)
 
 
-def _rows(
-    samples: Iterable[Sample], variant: Variant | None, include: Sequence[Path | str]
-) -> Iterator[dict[str, Any]]:
-    for sample, task, label in training_rows(samples, variant=variant, include=include):
-        yield {
-            "prompt": task.prompt(sample).messages,
-            "label": label,
-            "metadata": {"task": task.id, "sample": sample.id, "source_name": f"golong_{task.id}"},
-        }
+def _row(row: Row) -> dict[str, Any]:
+    task = row.task.id
+    return {
+        "prompt": row.task.prompt(row.sample).messages,
+        "label": row.label,
+        "metadata": {"task": task, "sample": row.sample.id, "source_name": f"golong_{task}"},
+    }
