@@ -67,10 +67,9 @@ def _figure(batch: BatchDiagnostics) -> Any:
     shares.barh([p + 0.2 for p in places], mass, 0.38, label="of the sum of |A|")
     shares.set_yticks(places, names)
     shares.invert_yaxis()
-    shares.set_xlabel("share")
-    shares.legend(fontsize=8)
     cv = _known(batch.cv_abs_advantage)
-    shares.set_title("" if cv is None else f"cv(|A|) = {cv:.2f}", fontsize=9)
+    shares.set_xlabel("share" if cv is None else f"share; cv(|A|) = {cv:.2f}")
+    shares.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)  # above, where no bar is
     counts = [[count / max(1, sum(part.mean_rewards)) for count in part.mean_rewards] for part in parts]
     image = rewards.imshow(counts or [[0.0] * 10], cmap="Blues", vmin=0, vmax=1, aspect="auto", extent=None)
     rewards.set_yticks(places, names)
