@@ -64,11 +64,11 @@ class Evaluations(TrainerCallback):
         if state.global_step == 0:
             self._evaluate(0)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Evaluate where it is due."""
-        every = self._recipe.evaluation.every
-        if state.global_step == state.max_steps or (every is not None and state.global_step % every == 0):
-            self._evaluate(state.global_step)
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Evaluate where it is due: when the step was logged, and before its checkpoint is written."""
+        every, step = self._recipe.evaluation.every, state.global_step
+        if logs and "loss" in logs and (step == state.max_steps or (every is not None and step % every == 0)):
+            self._evaluate(step)
 
     def _evaluate(self, step: int) -> None:
         """Have the first process evaluate, and the others wait."""

@@ -142,8 +142,17 @@ def _differing(path: Path, wanted: dict[str, Any]) -> list[str]:
         recipe = identity(Recipe.model_validate(stored.get("recipe")))
     except ValueError:
         return ["its recipe, which this version can't read"]
+    before, now = _leaves(recipe), _leaves(wanted)
     return [
-        f"{key} ({recipe.get(key)!r}, now {wanted.get(key)!r})"
-        for key in sorted(recipe.keys() | wanted.keys())
-        if recipe.get(key) != wanted.get(key)
+        f"{key} ({before.get(key)!r}, now {now.get(key)!r})"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
     ]
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values by dotted key, as ``--set`` names them."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

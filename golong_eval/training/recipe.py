@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, PositiveInt, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, PositiveInt, ValidationError, model_validator
 
 from golong_eval._content import content_path
 from golong_eval.advantages import check_parameters
@@ -64,7 +64,8 @@ class Build(Frozen):
 
     documents: str = "pydoc"
     tasks: tuple[str, ...] = ("all",)
-    length: str = "4k"
+    length: Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)] = "4k"
+    """Tokens of a prompt: 512, 4k, 1M."""
     per_task: PositiveInt = 40
     seed: int = 0
 

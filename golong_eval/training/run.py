@@ -37,12 +37,14 @@ class TrainingPlan:
         rows: Rollouts a step.
         samples: By task, how many samples are trained on, how many held out, and the task's share of the prompts.
         too_long: Samples left out for their length.
+        shortfalls: Of built samples, the tasks that have fewer than were asked for, and why.
     """
 
     steps: int
     rows: int
     samples: dict[str, tuple[int, int, float]]
     too_long: int
+    shortfalls: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,7 @@ def train(
 
 def plan_training(recipe: Recipe, folder: Path) -> TrainingPlan:
     """Return what a training would do, without loading weights; samples to be built go into `folder`."""
-    transformers = require("transformers", "train", "training")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(_model_path(recipe), revision=recipe.model.revision)
+    _, tokenizer = _load(recipe, weights=False)
     samples = prepare_samples(recipe.data, folder, recipe.seed, count_tokens(tokenizer))
     return _plan(recipe, samples)[0]
 
@@ -150,14 +151,15 @@ def _plan(recipe: Recipe, samples: TrainingSamples) -> tuple[TrainingPlan, list[
     shares = task_shares(tasks, mixture)
     counts = {task: (train, held, shares.get(task, 0.0)) for task, (train, held) in samples.counts().items()}
     rows = recipe.rollouts.prompts * recipe.rollouts.group
-    return TrainingPlan(steps, rows, counts, sum(samples.too_long.values())), order
+    return TrainingPlan(steps, rows, counts, sum(samples.too_long.values()), samples.shortfalls), order
 
 
 def _model_path(recipe: Recipe) -> str:
     return embedded_model() if recipe.model.path == "embedded" else recipe.model.path
 
 
-def _load(recipe: Recipe) -> tuple[Any, Any]:
+def _load(recipe: Recipe, *, weights: bool = True) -> tuple[Any, Any]:
+    """Return the model, None without weights, and its tokenizer."""
     transformers = require("transformers", "train", "training")
     from golong_eval.engines.transformers import rope_config
 
@@ -170,6 +172,8 @@ def _load(recipe: Recipe) -> tuple[Any, Any]:
     try:
         changed = rope_config(path, wanted.rope_scaling, needed, trust_remote_code=wanted.trust_remote_code)
         tokenizer = transformers.AutoTokenizer.from_pretrained(path, **which)
+        if not weights:
+            return None, tokenizer
         model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=wanted.dtype, **changed, **which)
     except ConfigError:
         raise

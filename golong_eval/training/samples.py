@@ -6,14 +6,14 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from golong_eval.errors import ConfigError, UnknownNameError
 from golong_eval.harness.aggregate import cluster_of
 from golong_eval.schema import Sample
-from golong_eval.tasks import SampleWriter, TaskSpec, build_to_file, load_tasks, read_samples, samples_hash
+from golong_eval.tasks import BuildReport, SampleWriter, TaskSpec, build_to_file, load_tasks, read_samples, samples_hash
 from golong_eval.training.recipe import Data
 
 __all__ = ["TrainingSamples", "count_tokens", "prepare_samples", "write_held_out"]
@@ -29,6 +29,7 @@ class TrainingSamples:
         too_long: Left out for their length, by task.
         specs: Their tasks.
         revision: Hash of the content of both.
+        shortfalls: Of built samples, the tasks that have fewer than were asked for, and why.
     """
 
     train: list[Sample]
@@ -36,11 +37,12 @@ class TrainingSamples:
     too_long: Counter[str]
     specs: dict[str, TaskSpec]
     revision: str
+    shortfalls: dict[str, str] = field(default_factory=dict)
 
     def counts(self) -> dict[str, tuple[int, int]]:
-        """Return by task how many are trained on, and how many held out."""
+        """Return by task how many are trained on, and how many held out; tasks that were asked for in vain too."""
         train, held_out = (Counter(sample.task for sample in part) for part in (self.train, self.held_out))
-        return {task: (train[task], held_out[task]) for task in sorted(train | held_out)}
+        return {task: (train[task], held_out[task]) for task in sorted({*train, *held_out, *self.shortfalls})}
 
 
 def prepare_samples(data: Data, folder: Path, seed: int, tokens: Callable[[Any], int]) -> TrainingSamples:
@@ -57,6 +59,7 @@ def prepare_samples(data: Data, folder: Path, seed: int, tokens: Callable[[Any],
         DataError: A file is malformed.
         UnknownNameError: A sample is of an unknown task.
     """
+    shortfalls: dict[str, str] = {}
     if data.build is not None:
         files = [folder / "samples.jsonl"]
         if not files[0].is_file():
@@ -70,6 +73,8 @@ def prepare_samples(data: Data, folder: Path, seed: int, tokens: Callable[[Any],
                 seed=build.seed,
                 overwrite=True,
             )
+        report = BuildReport.model_validate_json((folder / "samples.jsonl.report.json").read_bytes())
+        shortfalls = report.shortfalls()
     else:
         files = [Path(name) for name in data.train]
     specs = load_tasks(data.include)
@@ -101,7 +106,7 @@ def prepare_samples(data: Data, folder: Path, seed: int, tokens: Callable[[Any],
         train = random.Random(f"{seed}/limit").sample(train, data.limit)
     if not train:
         raise ConfigError("no samples are left to train on", "raise data.max_prompt_tokens, or lower data.held_out")
-    return TrainingSamples(train, held_out, too_long, specs, samples_hash([*train, *held_out]))
+    return TrainingSamples(train, held_out, too_long, specs, samples_hash([*train, *held_out]), shortfalls)
 
 
 def write_held_out(samples: Iterable[Sample], file: Path) -> None:

@@ -22,12 +22,13 @@ def plan_text(plan: TrainingPlan, recipe: Recipe) -> str:
     ]
     rollouts = recipe.rollouts
     refills = f", groups of equal rewards refilled up to {rollouts.refills} times" if rollouts.refills else ""
+    short = "".join(f"{task}: only {reason}\n" for task, reason in plan.shortfalls.items())
     too_long = f"{plan.too_long} samples are longer than data.max_prompt_tokens and left out\n" if plan.too_long else ""
     return "\n".join(
         [
             *table(["task", "trained on", "held out", "of prompts"], rows, range(1, 4)),
             "",
-            f"{too_long}{plan.steps} steps of {rollouts.prompts} prompts x {rollouts.group} rollouts{refills}",
+            f"{short}{too_long}{plan.steps} steps of {rollouts.prompts} prompts x {rollouts.group} rollouts{refills}",
             f"estimator {recipe.estimator.name}, model {recipe.model.path}",
         ]
     )

@@ -181,7 +181,7 @@ def test_without_groups_there_is_no_advantage() -> None:
         ("tmn", {"alpha": 0.5}, "alpha"),
         ("tmn", {"singles": "maybe"}, "singles"),
         ("tmn", {"decay": 1.0}, "decay"),
-        ("golong_grpo", {"decay": 0.9}, "running scale"),
+        ("golong_grpo", {"decay": 0.9}, "task scale"),
         ("grpo", {"alpha": 0.8}, "does nothing"),
     ],
 )

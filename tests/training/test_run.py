@@ -121,7 +121,7 @@ def test_a_whole_training(home: Path) -> None:
     assert again.failures == 0
     code, _, err = golong(home, "--recipe", str(home / "whole.yaml"), "--set", "rollouts.group=4", "--resume")
     assert code == 1
-    assert "rollouts" in err
+    assert "differs in rollouts.group (2, now 4)" in err
     assert "config.json" in err
 
 
@@ -216,6 +216,19 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(home: Path) -> Non
     assert plan["rows"] == 4
     assert sum(train + held for train, held, _ in plan["samples"].values()) + plan["too_long"] == 12
     assert not (home / "runs/training/dry").exists()
+
+
+def test_tasks_that_could_not_be_built_are_told(home: Path) -> None:
+    """At 512 tokens pydoc gives no samples of t7: that is said, and not left for the user to miss."""
+    build = {"tasks": ["t1", "t7"], "length": 512, "per_task": 4}
+    file = recipe(home, "short", data={"build": build, "held_out": 0.25})
+    code, out, err = golong(home, "--recipe", str(file), "--dry-run")
+    assert code == 0, err[-2000:]
+    assert "t7: only 0 of 4 samples" in out
+    assert [line.split()[1:3] for line in out.splitlines() if line.startswith("t7 ")] == [["0", "0"]]
+    code, _, err = golong(home, "--recipe", str(file), "--dry-run", "--set", "model.path=/nowhere")
+    assert code == 1
+    assert "cannot load the model /nowhere" in err
 
 
 @pytest.mark.parametrize(
