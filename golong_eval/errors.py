@@ -72,6 +72,10 @@ class UnknownNameError(ConfigError):
         hint = f"did you mean {close!r}? " if close else ""
         super().__init__(f"unknown {kind} {name!r}", f"{hint}known: {', '.join(names)}")
         self.name = name
+        self._arguments = (kind, name, names)
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str]]]:
+        return type(self), self._arguments  # else it could not come back from another process
 
 
 class ResumeError(ConfigError):

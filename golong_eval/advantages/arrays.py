@@ -158,7 +158,9 @@ def _one_pass(ids: Sequence[Hashable], what: str) -> tuple[list[Hashable], Array
     except TypeError as error:
         raise DataError(f"a {what} id is not hashable ({error})", "give a text, a number or a tuple") from None
     for value, number in numbers.items():
+        if is_tensor(value):
+            raise DataError(f"{what} ids are a list of tensors", "give one tensor of ids, or plain numbers")
         if value is None or value != value:
             row = int(np.flatnonzero(rows == number)[0])
             raise DataError(f"row {row} has no {what} id ({value})", f"give the {what} of every row")
-    return list(numbers), rows
+    return [value.item() if isinstance(value, np.generic) else value for value in numbers], rows

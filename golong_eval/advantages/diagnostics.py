@@ -141,7 +141,7 @@ def diagnose(rewards: Any, advantages: Any, prompt_ids: Any, task_ids: Any | Non
         here, groups = rows & scored, mine & grouped
         reward, moved = batch.values[here], here & (usual > 0)
         ratio = sizes[moved] / usual[moved]
-        bins = np.clip((batch.mean[mine & (batch.count > 0)] * _BINS).astype(int), 0, _BINS - 1)
+        bins = np.clip((batch.mean[mine & (batch.count > 0)] * _BINS + 1e-9).astype(int), 0, _BINS - 1)
         tasks[names[k]] = TaskDiagnostics(
             prompts=int(mine.sum()),
             rows=int(rows.sum()),

@@ -11,6 +11,7 @@ s_u^2; k(u) is its task; eps = 1e-6. What all estimators take and promise:
 - ``singles``: what becomes of a prompt with one scored rollout. ``"leave_out"``: it has advantage 0 and enters no
   statistic, as nothing can be told from it. ``"official"``: as GoLongRL's and verl's code has it, mean 0 and standard
   deviation 1, so that its advantage is its reward (over the scale), and these values enter its task's statistics.
+- Rewards are meant to lie near [0, 1]; up to 1e6 in size nothing is lost.
 - An empty batch gives no advantages. A group of equal rewards gives exactly 0, and counts in its task's scale.
 
 Errors, for all: `golong_eval.errors.DataError` for lengths that differ, an infinite reward, a missing id (None, NaN)

@@ -39,13 +39,15 @@ def check_parameters(name: str, parameters: dict[str, Any], task_scale_decay: fl
         ConfigError: It has no such parameter, a value is out of its range, or it has no task scale.
     """
     _check_names(name, parameters)
+    if "scale" in parameters:
+        raise ConfigError("scale is no setting", "give the decay of a task scale instead")
     if task_scale_decay and "scale" not in inspect.getfullargspec(ESTIMATORS[name]).kwonlyargs:
         raise ConfigError(
             f"a task scale of decay {task_scale_decay} with the estimator {name}, which has no task scale",
             "take tmn or tmn_reweight, or leave the decay out",
         )
     TaskScale(task_scale_decay)
-    ESTIMATORS[name]([], [], **{key: value for key, value in parameters.items() if key != "scale"})
+    ESTIMATORS[name]([], [], **parameters)
 
 
 def estimate(name: str, rewards: Any, prompt_ids: Any, task_ids: Any | None = None, **parameters: Any) -> Array:

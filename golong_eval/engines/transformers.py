@@ -98,7 +98,7 @@ class TransformersEngine:
             raise ModelError(
                 f"{model} holds no config.json", "give the folder of a checkpoint, as save_pretrained writes it"
             )
-        remote = {"trust_remote_code": settings.trust_remote_code}
+        remote: dict[str, Any] = {"trust_remote_code": settings.trust_remote_code}
         device = arguments.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -241,7 +241,12 @@ class TransformersEngine:
 
 
 def rope_config(
-    model: str, scaling: RopeScaling | None, needed: int | None, *, trust_remote_code: bool = False
+    model: str,
+    scaling: RopeScaling | None,
+    needed: int | None,
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
 ) -> dict[str, Any]:
     """Return what loading needs for a rotary scaling: the checkpoint's configuration with the whole override in it.
 
@@ -249,6 +254,7 @@ def rope_config(
         model: Folder or hub name.
         scaling: The scaling; None: nothing is needed.
         needed: Tokens of prompt and answer that must fit.
+        revision: Revision of a hub name.
         trust_remote_code: As transformers has it.
 
     Raises:
@@ -257,7 +263,7 @@ def rope_config(
     if scaling is None:
         return {}
     transformers = require("transformers", "hf", "the transformers engine")
-    config = transformers.AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
+    config = transformers.AutoConfig.from_pretrained(model, revision=revision, trust_remote_code=trust_remote_code)
     file = Path(model) / "config.json"
     # The file as it is: what transformers makes of it has its class's defaults filled in, a theta among them.
     stated = json.loads(file.read_bytes()) if file.is_file() else config.to_dict()

@@ -53,7 +53,8 @@ def _rewards(rows: Sequence[dict[str, Any]]) -> Any:
     axes = figure.subplots()
     for task in _tasks(rows, "mean_reward"):
         _line(axes, rows, f"golong/{task}/mean_reward", task)
-    _line(axes, rows, "reward", "all", color="black", linewidth=2)
+    key = "golong/mean_reward" if any("golong/mean_reward" in row for row in rows) else "reward"
+    _line(axes, rows, key, "all", color="black", linewidth=2)
     axes.set(xlabel="step", ylabel="mean reward of the step's rollouts", ylim=(0, 1))
     _legend(axes)
     return figure

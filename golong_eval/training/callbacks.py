@@ -14,6 +14,7 @@ from golong_eval.engines.transformers import TransformersEngine
 from golong_eval.harness import Progress, Results, evaluate
 from golong_eval.harness.progress import OnProgress
 from golong_eval.harness.run_folder import AppendLog
+from golong_eval.training.folder import read_metrics
 from golong_eval.training.recipe import Recipe
 
 __all__ = ["Evaluations", "MetricsLog", "evaluation_row"]
@@ -36,7 +37,8 @@ class MetricsLog(TrainerCallback):
             return
         row = {name: value for name, value in logs.items() if isinstance(value, int | float) and math.isfinite(value)}
         self._log.append(json.dumps({"step": state.global_step, **row}))
-        said = [f"reward {row['reward']:.3f}"] if "reward" in row else []
+        reward = row.get("golong/mean_reward", row.get("reward"))
+        said = [] if reward is None else [f"reward {reward:.3f}"]
         said += [f"cv(|A|) {row['golong/cv_abs_advantage']:.2f}"] if "golong/cv_abs_advantage" in row else []
         self._on_progress(Progress("train", state.global_step, state.max_steps, ", ".join(said)))
 
@@ -72,14 +74,14 @@ class Evaluations(TrainerCallback):
 
     def _evaluate(self, step: int) -> None:
         """Have the first process evaluate, and the others wait."""
-        if self.trainer.accelerator.is_main_process and not self._is_done(step):
+        if self.trainer.accelerator.is_main_process:
             assert self._log is not None
-            results = self._run(step)
-            self._log.append(json.dumps(evaluation_row(step, results)))
+            done = sorted(self._at(step).glob("*/*/results.json"))
+            logged = any(row["step"] == step and "held_out" in row for row in read_metrics(self._folder.parent))
+            if not logged:  # a kill may have come between the results and the line
+                results = Results.model_validate_json(done[-1].read_bytes()) if done else self._run(step)
+                self._log.append(json.dumps(evaluation_row(step, results)))
         self.trainer.accelerator.wait_for_everyone()
-
-    def _is_done(self, step: int) -> bool:
-        return any(self._at(step).glob("*/*/results.json"))
 
     def _at(self, step: int) -> Path:
         return self._folder / f"step-{step:06d}"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from golong_eval.training.recipe import Recipe
 __all__ = ["PARTS", "identity", "last_checkpoint", "open_training", "read_metrics", "rewind"]
 
 PARTS = ("checkpoints", "evaluations", "figures")
-_HOW_NOT_WHAT = ("checkpoints", "evaluation", "report_to")
+_HOW_NOT_WHAT = ("checkpoints", "report_to")
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def identity(recipe: Recipe) -> dict[str, Any]:
     How often checkpoints and evaluations are made may change, and with a constant learning rate the number of steps.
     """
     values = recipe.model_dump(mode="json", exclude=set(_HOW_NOT_WHAT))
+    values["evaluation"].pop("every"), values["evaluation"].pop("batch_size")
     if recipe.optimiser.schedule == "constant":
         values.pop("steps"), values.pop("epochs")
     return values
@@ -117,7 +119,7 @@ def rewind(folder: RunFolder, step: int) -> None:
     rows = read_metrics(folder.path)
     if any(row["step"] > step for row in rows):
         aside.mkdir(exist_ok=True)
-        (folder.path / "metrics.jsonl").rename(_free(aside / "metrics.jsonl"))
+        shutil.copyfile(folder.path / "metrics.jsonl", _free(aside / "metrics.jsonl"))
         folder.write_lines("metrics.jsonl", [json.dumps(row) for row in rows if row["step"] <= step])
 
 

@@ -43,7 +43,9 @@ class Model(Frozen):
     """Folder, hub name, or ``embedded``."""
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """What the weights are loaded as; ``auto`` is the checkpoint's own."""
+    """What the weights are loaded as; ``auto`` is float32, and with ``lora`` the checkpoint's own. In 16 bits a step of
+    a learning rate of 1e-6 is rounded away in most weights, so weights that are trained are never held in them;
+    ``optimiser.precision`` says what is computed in."""
     rope_scaling: RopeScaling | None = None
     """YaRN, where prompts and answers are longer than the checkpoint's positions."""
     thinking: Thinking = "auto"
@@ -217,6 +219,11 @@ class Recipe(Frozen):
     def _one_length(self) -> Self:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("needs one of 'steps' and 'epochs'")
+        if self.lora is None and self.model.dtype in ("bfloat16", "float16"):
+            raise ValueError(
+                f"model.dtype {self.model.dtype} rounds small steps away: leave it out (optimiser.precision says what "
+                "is computed in), or train adapters (lora)"
+            )
         return self
 
 
@@ -280,7 +287,12 @@ def load_recipe(source: str | Path, changes: Mapping[str, str] | None = None) ->
                     f"--set {key}: {parent} is no mapping", "see a whole one: golong train --recipe laptop --show"
                 )
             place = place[parent]
-        place[last] = yaml.safe_load(value)
+        try:
+            place[last] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(
+                f"--set {key}: {value!r} is no YAML", "quote it, for instance --set 'steps=10'"
+            ) from error
     try:
         return Recipe.model_validate(read)
     except ValidationError as error:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +20,15 @@ from golong_eval.harness.progress import OnProgress, Progress
 from golong_eval.harness.run_folder import AppendLog, RunFolder
 from golong_eval.reports.training_figures import write_training_figures
 from golong_eval.training.folder import last_checkpoint, open_training, read_metrics, rewind
-from golong_eval.training.mixture import plan_prompts, task_shares
+from golong_eval.training.mixture import plan_prompts
 from golong_eval.training.recipe import Recipe
 from golong_eval.training.samples import TrainingSamples, count_tokens, prepare_samples, write_held_out
 from golong_eval.training.trl_config import make_config, steps_of
 
 if TYPE_CHECKING:
     from golong_eval.training.trl_trainer import TMNGRPOTrainer
+
+_WAIT = 24 * 3600  # seconds
 
 __all__ = ["TrainingPlan", "TrainingResult", "plan_training", "train"]
 
@@ -38,6 +43,7 @@ class TrainingPlan:
         samples: By task, how many samples are trained on, how many held out, and the task's share of the prompts.
         too_long: Samples left out for their length.
         shortfalls: Of built samples, the tasks that have fewer than were asked for, and why.
+        shared: Held-out samples that stand in documents which are trained on too.
     """
 
     steps: int
@@ -45,6 +51,7 @@ class TrainingPlan:
     samples: dict[str, tuple[int, int, float]]
     too_long: int
     shortfalls: dict[str, str]
+    shared: int
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,10 @@ def train(
     from accelerate import PartialState
     from accelerate.utils import broadcast_object_list
 
-    state = PartialState(cpu=bool(recipe.trl.get("use_cpu")))
+    _check_spread(recipe)
+    # The others wait while the first process builds samples and evaluates: not for the ten minutes that are usual.
+    wait = timedelta(seconds=float(str(recipe.trl.get("ddp_timeout", _WAIT))))
+    state = PartialState(cpu=bool(recipe.trl.get("use_cpu")), timeout=wait)
     with contextlib.ExitStack() as stack:
         opened: RunFolder | None = None
         place: list[Any] = [None]
@@ -148,10 +158,10 @@ def _plan(recipe: Recipe, samples: TrainingSamples) -> tuple[TrainingPlan, list[
     steps = steps_of(recipe, len(tasks))
     mixture, at_least = recipe.data.mixture, recipe.data.at_least
     order = plan_prompts(tasks, recipe.rollouts.prompts, steps, mixture=mixture, at_least=at_least, seed=recipe.seed)
-    shares = task_shares(tasks, mixture)
-    counts = {task: (train, held, shares.get(task, 0.0)) for task, (train, held) in samples.counts().items()}
+    taken = Counter(tasks[place] for place in order)  # at_least lifts a task above its share of the mixture
+    counts = {task: (train, held, taken[task] / len(order)) for task, (train, held) in samples.counts().items()}
     rows = recipe.rollouts.prompts * recipe.rollouts.group
-    return TrainingPlan(steps, rows, counts, sum(samples.too_long.values()), samples.shortfalls), order
+    return TrainingPlan(steps, rows, counts, sum(samples.too_long.values()), samples.shortfalls, samples.shared), order
 
 
 def _model_path(recipe: Recipe) -> str:
@@ -164,17 +174,17 @@ def _load(recipe: Recipe, *, weights: bool = True) -> tuple[Any, Any]:
     from golong_eval.engines.transformers import rope_config
 
     wanted, path = recipe.model, _model_path(recipe)
-    which = {"revision": wanted.revision, "trust_remote_code": wanted.trust_remote_code}
+    which: dict[str, Any] = {"revision": wanted.revision, "trust_remote_code": wanted.trust_remote_code}
     needed = None
     if wanted.rope_scaling is not None and recipe.data.max_prompt_tokens is not None:
         needed = recipe.data.max_prompt_tokens + recipe.rollouts.max_tokens
     transformers.utils.logging.disable_progress_bar()
     try:
-        changed = rope_config(path, wanted.rope_scaling, needed, trust_remote_code=wanted.trust_remote_code)
+        changed = rope_config(path, wanted.rope_scaling, needed, **which)
         tokenizer = transformers.AutoTokenizer.from_pretrained(path, **which)
         if not weights:
             return None, tokenizer
-        model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=wanted.dtype, **changed, **which)
+        model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=_dtype(recipe), **changed, **which)
     except ConfigError:
         raise
     except Exception as error:
@@ -184,6 +194,28 @@ def _load(recipe: Recipe, *, weights: bool = True) -> tuple[Any, Any]:
             "check that the folder holds config.json, weights and tokenizer, all whole; a hub name needs a network",
         ) from error
     return model, tokenizer
+
+
+def _dtype(recipe: Recipe) -> str:
+    """Return what weights are loaded as: those that are trained in float32, where small steps are not rounded away."""
+    if recipe.model.dtype == "auto":
+        return "auto" if recipe.lora is not None else "float32"
+    return recipe.model.dtype
+
+
+def _check_spread(recipe: Recipe) -> None:
+    """Refuse, before anything is loaded, what can't be done with a model that is spread over devices."""
+    spread = bool(recipe.trl.get("fsdp") or recipe.trl.get("deepspeed")) or any(
+        os.environ.get(name, "").lower() in ("1", "true")
+        for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+    )
+    if spread and recipe.data.held_out:
+        raise ConfigError(
+            "held-out samples are evaluated on one device, and FSDP or DeepSpeed spread the model over several",
+            "give data.held_out 0, and evaluate checkpoints with golong run --model .../checkpoint-N",
+        )
+    if spread and recipe.lora is not None:
+        raise ConfigError("adapters are merged on one device, and FSDP or DeepSpeed spread the model", "leave out lora")
 
 
 def _record(folder: RunFolder, samples: TrainingSamples, plan: TrainingPlan) -> None:
@@ -223,7 +255,6 @@ def _trainer(
     on_progress: OnProgress,
 ) -> TMNGRPOTrainer:
     from accelerate import PartialState
-    from accelerate.utils import DistributedType
     from datasets import Dataset
     from datasets.utils.logging import disable_progress_bar
     from transformers import PrinterCallback
@@ -259,11 +290,6 @@ def _trainer(
     )
     trainer.remove_callback(PrinterCallback)
     if evaluations is not None:
-        if trainer.accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
-            raise ConfigError(
-                "held-out samples are evaluated on one device, and FSDP or DeepSpeed spread the model over several",
-                "give data.held_out 0, and evaluate checkpoints with golong run --model .../checkpoint-N",
-            )
         evaluations.trainer = trainer
     return trainer
 
@@ -283,11 +309,15 @@ def _save(trainer: TMNGRPOTrainer, tokenizer: Any, folder: Path, *, merge: bool)
     """Write the trained checkpoint; adapters are merged into it, so that every engine can load it."""
     if not merge:
         trainer.save_model(str(folder))
-        return
-    if trainer.accelerator.is_main_process:
+    elif trainer.accelerator.is_main_process:
         trainer.accelerator.unwrap_model(trainer.model).merge_and_unload().save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     trainer.accelerator.wait_for_everyone()
+    if trainer.accelerator.is_main_process and not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"no weights were saved to {folder}",
+            "with FSDP set fsdp_state_dict_type to FULL_STATE_DICT; the checkpoints before it are kept",
+        )
 
 
 @contextlib.contextmanager

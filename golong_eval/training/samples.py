@@ -30,6 +30,7 @@ class TrainingSamples:
         specs: Their tasks.
         revision: Hash of the content of both.
         shortfalls: Of built samples, the tasks that have fewer than were asked for, and why.
+        shared: Held-out samples that stand in documents which are trained on too.
     """
 
     train: list[Sample]
@@ -38,6 +39,7 @@ class TrainingSamples:
     specs: dict[str, TaskSpec]
     revision: str
     shortfalls: dict[str, str] = field(default_factory=dict)
+    shared: int = 0
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return by task how many are trained on, and how many held out; tasks that were asked for in vain too."""
@@ -104,9 +106,13 @@ def prepare_samples(data: Data, folder: Path, seed: int, tokens: Callable[[Any],
         train = kept
     if data.limit is not None and data.limit < len(train):
         train = random.Random(f"{seed}/limit").sample(train, data.limit)
+    shared = 0
+    if isinstance(data.held_out, str):  # else whole clusters were held out
+        known = {cluster_of(sample) for sample in train}
+        shared = sum(cluster_of(sample) in known for sample in held_out)
     if not train:
         raise ConfigError("no samples are left to train on", "raise data.max_prompt_tokens, or lower data.held_out")
-    return TrainingSamples(train, held_out, too_long, specs, samples_hash([*train, *held_out]), shortfalls)
+    return TrainingSamples(train, held_out, too_long, specs, samples_hash([*train, *held_out]), shortfalls, shared)
 
 
 def write_held_out(samples: Iterable[Sample], file: Path) -> None:

@@ -24,6 +24,8 @@ def plan_text(plan: TrainingPlan, recipe: Recipe) -> str:
     refills = f", groups of equal rewards refilled up to {rollouts.refills} times" if rollouts.refills else ""
     short = "".join(f"{task}: only {reason}\n" for task, reason in plan.shortfalls.items())
     too_long = f"{plan.too_long} samples are longer than data.max_prompt_tokens and left out\n" if plan.too_long else ""
+    if plan.shared:
+        short += f"{plan.shared} held-out samples stand in documents that are trained on too\n"
     return "\n".join(
         [
             *table(["task", "trained on", "held out", "of prompts"], rows, range(1, 4)),
@@ -44,7 +46,7 @@ def training_text(result: TrainingResult) -> str:
     if steps:
         first, last = steps[0], steps[-1]
         lines.append(
-            f"reward of the rollouts: {_number(first, 'reward')} at step {first['step']}, {_number(last, 'reward')} at "
+            f"reward of the rollouts: {_reward(first)} at step {first['step']}, {_reward(last)} at "
             f"step {last['step']}; cv(|A|) {_number(last, 'golong/cv_abs_advantage')}"
         )
     lines.append(f"trained checkpoint: {result.model}")
@@ -67,6 +69,10 @@ def _before_and_after(evaluated: Sequence[dict[str, Any]]) -> list[str]:
 
 def _run_of(row: dict[str, Any]) -> str:
     return str(row["held_out"]["run"])
+
+
+def _reward(row: dict[str, Any]) -> str:
+    return _number(row, "golong/mean_reward" if "golong/mean_reward" in row else "reward")
 
 
 def _number(row: dict[str, Any], key: str) -> str:

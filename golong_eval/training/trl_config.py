@@ -33,7 +33,7 @@ def make_config(recipe: Recipe, output_dir: Path, steps: int, processes: int = 1
     processes, ``optimiser.rows_per_device`` of them at a time.
 
     Raises:
-        ConfigError: The rows of a step can't be shared out evenly; or ``trl`` holds a key that TRL does not have, or
+        ConfigError: The rows of a step can't be shared out evenly; ``trl`` holds a key that TRL does not have, or
         that the
             recipe has itself.
     """
@@ -114,4 +114,11 @@ def make_config(recipe: Recipe, output_dir: Path, steps: int, processes: int = 1
         if key in values:
             raise ConfigError(f"trl.{key} is a setting that the recipe has itself", "set it there")
         values[key] = value
+    iterations = values.get("num_iterations", 1)
+    if recipe.checkpoints.every % iterations:
+        raise ConfigError(
+            f"a checkpoint every {recipe.checkpoints.every} steps, and {iterations} steps over the same rollouts: "
+            "resuming in the middle would generate them again",
+            "make checkpoints.every a multiple of trl.num_iterations",
+        )
     return TMNGRPOConfig(**values)

@@ -17,6 +17,7 @@ which is why the result does not depend on how many there are. Nothing else of T
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import random
@@ -84,6 +85,8 @@ class TMNGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl ships no types
         DataError: A training row has no task.
     """
 
+    _logs: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not isinstance(self.args, TMNGRPOConfig):
@@ -120,7 +123,7 @@ class TMNGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl ships no types
                 "max_refills needs a data set that can be indexed", "load the stream, or give max_refills 0"
             )
         for place, task in enumerate(self.train_dataset[self.args.task_column]):
-            self._places.setdefault(task, []).append(place)
+            self._places.setdefault(str(task), []).append(place)
 
     def _calculate_rewards(
         self, inputs: list[dict[str, Any]], prompts: Any, completions: Any, completion_ids_list: Any
@@ -149,10 +152,10 @@ class TMNGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl ships no types
         mode, size = ("train", self.num_generations) if training else ("eval", self.num_generations_eval)
         local = len(inputs)
         metrics = self._metrics[mode]
-        refilled = 0
+        replaced: set[int] = set()
         if training and self.args.max_refills:
-            rewards, refilled = self._refill(batch, rewards, tasks, local)
-            metrics["golong/refilled"].append(float(refilled))
+            rewards, replaced = self._refill(batch, rewards, tasks, local)
+            metrics["golong/refilled"].append(float(len(replaced) // size))
             metrics["golong/dead"].append(float(_dead(rewards, size).sum()))
         groups = torch.arange(len(rewards), device=rewards.device) // size
         parameters = dict(self.args.advantage_parameters)
@@ -166,22 +169,22 @@ class TMNGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl ships no types
         shown = self._logs["advantages"]  # TRL's own stand there, in its table of completions
         for _ in range(min(len(advantages), len(shown))):
             shown.pop()
-        # Once groups were replaced, the table's last rows are the replacements', and not those of the batch.
-        shown.extend([math.nan] * len(advantages) if refilled else advantages.tolist())
+        # The table has what was generated first: a row that was replaced has no advantage.
+        shown.extend(math.nan if row in replaced else value for row, value in enumerate(advantages.tolist()))
         return batch
 
     def _refill(
         self, batch: dict[str, Any], rewards: torch.Tensor, tasks: list[str], local: int
-    ) -> tuple[torch.Tensor, int]:
-        """Replace groups of equal rewards, in place; return the rewards of all processes and how many were replaced.
+    ) -> tuple[torch.Tensor, set[int]]:
+        """Replace groups of equal rewards, in place; return the rewards of all processes, and which rows are new.
 
         Each process replaces its own groups. All generate as many as the one with most of them: what is gathered must
-        be of one size. The prompts are drawn from a seed, the step and the round, so a resumed training draws the
-        same.
+        be of one size. The prompts are drawn from a seed, the step and the round, so a resumed training draws the same.
         """
         size, count = self.num_generations, self.accelerator.num_processes
-        mine = slice(self.accelerator.process_index * local, (self.accelerator.process_index + 1) * local)
-        replaced = 0
+        own = self.accelerator.process_index
+        replaced: set[int] = set()
+        logged = copy.deepcopy(self._logs)
         for attempt in range(self.args.max_refills):
             dead = _dead(rewards, size).view(count, -1)  # every process knows all of them
             wanted = int(dead.sum(dim=1).max())
@@ -191,27 +194,33 @@ class TMNGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl ships no types
                 self._draw(tasks, row.nonzero()[:, 0] + process * (local // size), wanted, (attempt, process))
                 for process, row in enumerate(dead)
             ]
-            own = dead[self.accelerator.process_index].nonzero()[:, 0]
-            rows = [dict(self.train_dataset[place]) for place in places[self.accelerator.process_index]]
+            rows = [dict(self.train_dataset[place]) for place in places[own]]
+            lengths = {name: len(values) for name, values in self._metrics["train"].items()}
             fresh = super()._generate_and_score_completions([dict(row) for row in rows for _ in range(size)])
+            for name, values in self._metrics["train"].items():
+                del values[max(lengths.get(name, 0), name == "num_tokens") :]  # TRL would average rounds as if equal
             assert self._scored is not None
             scored = self._scored[0]
             alive = ~_dead(scored, size).view(count, wanted)
+            steps = torch.arange(size, device=rewards.device)
+            to_rows, from_rows = [steps[:0]], [steps[:0]]
             # The n-th dead group of a process gets its n-th fresh one, if that one teaches something.
             for process in range(count):
                 for number, group in enumerate(dead[process].nonzero()[:, 0].tolist()):
                     if alive[process, number]:
                         to = process * local + group * size
                         rewards[to : to + size] = scored[(process * wanted + number) * size :][:size]
-                        replaced += 1
-            chosen = [number for number in range(len(own)) if alive[self.accelerator.process_index, number]]
-            steps = torch.arange(size, device=rewards.device)
-            to_rows = torch.cat([own[n] * size + steps for n in chosen]) if chosen else steps[:0]
-            from_rows = torch.cat([n * size + steps for n in chosen]) if chosen else steps[:0]
-            replace_rows(batch, fresh, to_rows, from_rows, self._tokenizer.pad_token_id)
-        assert len(rewards[mine]) == local
+                        replaced.update(range(to, to + size))
+                        if process == own:
+                            to_rows.append(group * size + steps)
+                            from_rows.append(number * size + steps)
+            replace_rows(batch, fresh, torch.cat(to_rows), torch.cat(from_rows), self._tokenizer.pad_token_id)
+        self._logs = logged
         if replaced and "num_items_in_batch" in batch:
-            batch["num_items_in_batch"] = self.accelerator.gather(batch["completion_mask"].sum()).sum()
+            written = (
+                batch["completion_mask"] * batch["tool_mask"] if "tool_mask" in batch else batch["completion_mask"]
+            )
+            batch["num_items_in_batch"] = self.accelerator.gather(written.sum()).sum()
         return rewards, replaced
 
     def _draw(self, tasks: list[str], groups: torch.Tensor, wanted: int, key: tuple[int, int]) -> list[int]:

@@ -82,6 +82,12 @@ def test_what_is_undefined_is_left_out() -> None:
     assert math.isnan(equal.tasks["all"].weight_min)
 
 
+def test_a_mean_of_seven_tenths_is_in_its_bin() -> None:
+    """Three times 0.7 has a mean a little below it."""
+    batch = diagnose([0.7] * 3, [0.0] * 3, ["p"] * 3, ["t"] * 3)
+    assert batch.tasks["t"].mean_rewards[7] == 1
+
+
 def test_tensors_are_read() -> None:
     torch = pytest.importorskip("torch")
     rewards, ids = torch.tensor([1.0, 0.0], dtype=torch.bfloat16), torch.tensor([4, 4])

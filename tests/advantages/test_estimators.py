@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from golong_eval.advantages import (
     ESTIMATORS,
+    TaskScale,
     batch_norm,
     broadcast,
     check_parameters,
@@ -268,6 +270,16 @@ def test_bad_parameters_are_named(call: Callable[[], object], error: type[Except
     with pytest.raises(error, match=what) as caught:
         call()
     assert caught.value.hint  # type: ignore[attr-defined]
+
+
+def test_lists_of_tensors_are_no_ids_and_numbers_of_numpy_come_out_plain() -> None:
+    """Equal tensors are different keys: each row would be a prompt of its own, and all advantages 0."""
+    torch = pytest.importorskip("torch")
+    with pytest.raises(DataError, match="list of tensors"):
+        grpo(torch.ones(2), [torch.tensor(1), torch.tensor(1)])
+    scale = TaskScale()
+    tmn([1.0, 0.0], [0, 0], [np.int64(3)] * 2, scale=scale)
+    assert json.loads(json.dumps(scale.state_dict()))["tasks"][0][0] == 3
 
 
 def test_weights_lie_in_their_range() -> None:

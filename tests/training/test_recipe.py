@@ -36,6 +36,8 @@ def test_published_settings(name: str) -> None:
     assert (optimiser.weight_decay, optimiser.max_grad_norm) == (0.1, 1.0)
     assert (recipe.epochs, recipe.checkpoints.every) == (10, 5)
     assert recipe.data.limit == (None if "30b" in name else 8000)
+    assert recipe.model.dtype == "auto"  # float32: held in bfloat16 most of a step would be rounded away
+    assert recipe.data.held_out == 0  # such models are spread over devices, and evaluated after
     assert recipe.estimator.name == ("tmn_reweight" if "tmn" in name else "grpo")
 
 
@@ -56,6 +58,8 @@ def test_published_settings(name: str) -> None:
         ({"checkpoints.keep": "1"}, "checkpoints.keep"),
         ({"name": "../x"}, "name"),
         ({"data.mixture": "equall"}, "data.mixture"),
+        ({"model.dtype": "bfloat16"}, "rounds small steps away"),
+        ({"estimator.parameters": "{scale: 3}"}, "scale is no setting"),
     ],
 )
 def test_a_wrong_key_or_value_is_named(changes: dict[str, str], what: str) -> None:
@@ -75,6 +79,8 @@ def test_what_is_no_recipe_is_told(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text("- 1\n")
     with pytest.raises(DataError, match="mapping"):
         load_recipe(tmp_path / "b.yaml")
+    with pytest.raises(ConfigError, match=r"--set steps: .* is no YAML"):
+        load_recipe("laptop", {"steps": "[1"})
     with pytest.raises(ConfigError, match="no mapping"):
         load_recipe("laptop", {"name.x": "1"})
 

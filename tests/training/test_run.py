@@ -218,6 +218,20 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(home: Path) -> Non
     assert not (home / "runs/training/dry").exists()
 
 
+def test_shares_are_those_of_the_prompts_that_are_taken(home: Path) -> None:
+    """Also where at_least lifts a rare task; and held-out samples over known documents are counted."""
+    held_out = home / "held.jsonl"
+    lines = [json.loads(line) for line in (home / "samples.jsonl").read_text().splitlines()]
+    held_out.write_text("".join(json.dumps(row | {"id": "h" + row["id"]}) + "\n" for row in lines[:3]))
+    data = SMALL["data"] | {"held_out": str(held_out), "mixture": {"t1": 0.99, "t3": 0.01}}
+    file = recipe(home, "shares", data=data, rollouts=SMALL["rollouts"] | {"prompts": 4})
+    code, out, err = golong(home, "--recipe", str(file), "--dry-run", "--json")
+    assert code == 0, err[-2000:]
+    plan = json.loads(out)
+    assert {task: share for task, (_, _, share) in plan["samples"].items()} == {"t1": 0.75, "t3": 0.25}
+    assert plan["shared"] == 3
+
+
 def test_tasks_that_could_not_be_built_are_told(home: Path) -> None:
     """At 512 tokens pydoc gives no samples of t7: that is said, and not left for the user to miss."""
     build = {"tasks": ["t1", "t7"], "length": 512, "per_task": 4}
@@ -241,6 +255,8 @@ def test_tasks_that_could_not_be_built_are_told(home: Path) -> None:
         ({"data": SMALL["data"] | {"max_prompt_tokens": 10}}, "no samples are left"),
         ({"trl": {"epsilom": 0.1}}, "did you mean 'epsilon'"),
         ({"trl": {"epsilon": 0.1}}, "the recipe has itself"),
+        ({"trl": {"num_iterations": 2}}, "a multiple of trl.num_iterations"),
+        ({"trl": {"fsdp": "full_shard"}}, "evaluated on one device"),
         ({"model": {"path": "nowhere"}}, "cannot load the model nowhere"),
     ],
 )

@@ -91,6 +91,11 @@ def test_groups_that_teach_nothing_are_refilled(tmp_path: Path, processes: int) 
     for step, log in zip(record["seen"], record["log"], strict=True):
         assert log["golong/refilled"] >= 4
         assert log["golong/dead"] == 0
+        assert log["frac_reward_zero_std"] == 0.5  # TRL's: of what was generated first, and no mean over rounds
+        if processes == 1:
+            local_rewards = [reward(number, place)[0] for place, number in enumerate(step["numbers"])]
+            assert log["golong/mean_reward"] == pytest.approx(sum(local_rewards) / 32, abs=1e-6)
+            assert log["reward"] != pytest.approx(log["golong/mean_reward"], abs=1e-3)
         for place, (number, said) in enumerate(zip(step["numbers"], step["said"], strict=True)):
             assert said.strip() == SAID[number % 4][place % GROUP]  # a row's prompt and completion belong together
         local = [reward(number, place) for place, number in enumerate(step["numbers"])]
@@ -101,7 +106,10 @@ def test_groups_that_teach_nothing_are_refilled(tmp_path: Path, processes: int) 
                 assert step["advantages"] == pytest.approx(want.tolist(), abs=1e-5)
             assert step["tokens"] == step["own_tokens"]
             assert tasks.count("t3") == tasks.count("t7") == 16  # the mixture is kept
-        assert step["tokens"] > step["own_tokens"] or processes == 1
+        assert (step["tokens"] > step["own_tokens"]) == (processes == 2)
+        assert all(
+            value != 0 for value in step["advantages"]
+        )  # of both processes: no group is left that teaches nothing
     assert record["seen"][0]["numbers"] != record["seen"][1]["numbers"]
 
 
@@ -201,9 +209,26 @@ def test_rows_without_a_task_are_refused_before_anything_is_generated(tmp_path: 
     with pytest.raises(ConfigError, match="TMNGRPOConfig"):
         TMNGRPOTrainer(CHECKPOINT, by_length, GRPOConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False), rows())
     uneven = config(tmp_path, per_device_train_batch_size=6, gradient_accumulation_steps=2, max_refills=1)
-    assert TMNGRPOTrainer(CHECKPOINT, by_length, uneven, rows())  # twelve rows are three groups of four
-    with pytest.raises((ConfigError, ValueError)):
-        config(tmp_path, per_device_train_batch_size=6, max_refills=1)
+    trainer = TMNGRPOTrainer(CHECKPOINT, by_length, uneven, rows())  # twelve rows are three groups of four
+    trainer.args.generation_batch_size = 10  # what one of several processes may be left with
+    with pytest.raises(ConfigError, match="no whole groups of 4"):
+        trainer._check_refills()
+
+
+def test_tasks_may_be_numbers_and_the_table_shows_what_was_generated_first(tmp_path: Path) -> None:
+    """Prompt 0 is dead and stays so; the advantages in TRL's table stand beside their own rows."""
+    numbered = rows().map(lambda row: {"task": int(row["task"][1])})
+
+    def by_place(completions: list[Any], task: list[int], **_: Any) -> list[float]:
+        return [0.0 if kind == 3 else float(place % 2) for place, kind in enumerate(task)]
+
+    settings = {"max_steps": 1, "save_strategy": "no", "max_refills": 1, "seed": 1, "shuffle_dataset": False}
+    trainer = TMNGRPOTrainer(CHECKPOINT, by_place, config(tmp_path, **settings), numbered.select([0, 2]))
+    trainer.train()
+    rewards, advantages = list(trainer._logs["rewards"]["by_place"]), list(trainer._logs["advantages"])
+    assert rewards == [0.0] * 4 + [0.0, 1.0] * 2
+    assert advantages[:4] == [0.0] * 4
+    assert [value > 0 for value in advantages[4:]] == [False, True] * 2
 
 
 def test_rewards_of_none_are_left_out(tmp_path: Path) -> None:
