@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from golong_eval._optional import require
-from golong_eval.adapters.batch_advantages import SETTINGS, read_advantages
+from golong_eval.adapters.batch_advantages import SETTINGS, check_names, read_advantages, read_reward_settings
 from golong_eval.adapters.responses import with_opened_thinking, without_end_tokens
 from golong_eval.adapters.rows import Row, decode_label, log_failures, score_labels, write_rows
 from golong_eval.advantages import broadcast
-from golong_eval.errors import ConfigError, DataError, MissingExtraError, UnknownNameError, nearest
+from golong_eval.errors import ConfigError, DataError, MissingExtraError
 from golong_eval.schema import Sample, Variant
 
 __all__ = [
@@ -69,15 +69,11 @@ class GolongEnvironment:
 
     Raises:
         UnknownNameError: Unknown variant.
+        ConfigError: ``require_think`` is no switch.
     """
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
-        given = settings or {}
-        variant = given.get("variant")
-        if variant not in (None, "strict", "official"):
-            raise UnknownNameError("variant", str(variant), ("strict", "official"))
-        self.variant: Variant | None = variant
-        self.require_think = bool(given.get("require_think", False))
+        self.variant, self.require_think = read_reward_settings((settings or {}).get)
 
     def step(
         self, message_log_batch: Sequence[Sequence[Mapping[str, Any]]], metadata: Sequence[Any]
@@ -137,13 +133,7 @@ class GolongAdvantageEstimator:
     def __init__(self, estimator_config: Any, loss_config: Any = None) -> None:
         del loss_config
         given = _settings(estimator_config)
-        for name in given:
-            if name not in SETTINGS:
-                close = nearest(str(name), SETTINGS)
-                raise ConfigError(
-                    f"adv_estimator.golong has no setting {name!r}",
-                    f"did you mean {close!r}?" if close else f"it has {', '.join(SETTINGS)}",
-                )
+        check_names(given, SETTINGS)
         self._give = read_advantages(given.get)
 
     @property

@@ -18,7 +18,7 @@ Source: OpenRLHF 0.11.2.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from golong_eval.adapters.rows import (
     Scored,
     log_failures,
     score_labels,
-    write_rows,
+    training_rows,
+    write_jsonl,
 )
-from golong_eval.errors import DataError
+from golong_eval.errors import ConfigError, DataError
 from golong_eval.schema import Sample, Variant
 
 __all__ = ["FLAGS", "TASKS", "RewardFunction", "reward_func", "write_openrlhf_rows"]
@@ -117,14 +118,49 @@ def write_openrlhf_rows(
     *,
     variant: Variant | None = None,
     include: Sequence[Path | str] = (),
+    tokenizer: Any = None,
+    max_tokens: int | None = None,
 ) -> int:
     """Write samples as JSON lines with ``prompt`` (messages), ``label`` and ``datasource``; return how many.
 
     OpenRLHF reports evaluation by ``datasource``: ours is ``golong_`` and the task's id.
 
-    Arguments and errors are those of `golong_eval.adapters.rows.write_rows`.
+    It cuts a prompt that is too long on its left, where the instruction and the first documents are, and trains on what
+    is left. With ``max_tokens`` such samples are left out, and the log says how many.
+
+    Args:
+        samples: As `golong_eval.tasks.read_samples` gives them.
+        path: The file.
+        variant: Score by this variant; None: the task's own, ``strict`` for the nine.
+        include: Folders of tasks of your own.
+        tokenizer: The policy's, of Transformers; counts the tokens as OpenRLHF does, chat template included.
+        max_tokens: Most tokens of a prompt: ``--data.max_len`` less ``--rollout.max_new_tokens``.
+
+    Raises:
+        ConfigError: One of ``tokenizer`` and ``max_tokens`` without the other, or no sample is short enough.
+        GolongError: As `golong_eval.adapters.rows.write_rows`.
     """
-    return write_rows(samples, path, _row, variant=variant, include=include)
+    rows = (_row(row) for row in training_rows(samples, variant=variant, include=include))
+    if tokenizer is None and max_tokens is None:
+        return write_jsonl(path, rows)
+    if tokenizer is None or max_tokens is None:
+        raise ConfigError("tokenizer and max_tokens belong together", "give both, or neither")
+    return write_jsonl(path, _short_enough(rows, tokenizer, max_tokens))
+
+
+def _short_enough(rows: Iterable[dict[str, Any]], tokenizer: Any, most: int) -> Iterator[dict[str, Any]]:
+    kept = left_out = 0
+    for row in rows:
+        text = tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
+        if len(tokenizer(text, add_special_tokens=False)["input_ids"]) > most:
+            left_out += 1
+            continue
+        kept += 1
+        yield row
+    if left_out and not kept:
+        raise ConfigError(f"all {left_out} prompts have more than {most} tokens", "build shorter ones, or allow more")
+    if left_out:
+        _log.warning("%d of %d samples are left out: more than %d tokens", left_out, kept + left_out, most)
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -34,7 +34,14 @@ from types import ModuleType
 from typing import Any
 
 from golong_eval._optional import require
-from golong_eval.adapters.batch_advantages import SETTINGS, BatchAdvantages, fill_tasks, read_advantages
+from golong_eval.adapters.batch_advantages import (
+    REWARD_SETTINGS,
+    SETTINGS,
+    BatchAdvantages,
+    check_environment,
+    fill_tasks,
+    read_advantages,
+)
 from golong_eval.adapters.rows import decode_label
 from golong_eval.errors import ConfigError, DataError
 
@@ -114,6 +121,7 @@ def with_advantages(module: Any, original: Callable[..., Any], maker: Any, exper
     """
     import torch
 
+    _check_settings()
     args = maker.strategy.args
     if args.algo.advantage.estimator != _BASE:
         raise ConfigError(
@@ -141,6 +149,16 @@ def with_advantages(module: Any, original: Callable[..., Any], maker: Any, exper
         experience.info.pop("group_reward_std", None)  # of the advantages; ours is golong_TASK_rms_group_std
         experience.info |= {name: torch.full((many,), value) for name, value in metrics.items()}
     return result
+
+
+def _check_settings() -> None:
+    for name in REWARD_SETTINGS:
+        if f"GOLONG_{name.upper()}" in os.environ:
+            raise ConfigError(
+                f"GOLONG_{name.upper()} does nothing with OpenRLHF",
+                f"give {name} in the file of --reward.remote_url: reward_func = RewardFunction({name}=...)",
+            )
+    check_environment(SETTINGS)
 
 
 def _advantages(rewards: Any, experiences: list[Any], samples: int) -> tuple[Any, dict[str, float]]:
@@ -207,6 +225,7 @@ def main() -> None:
         ConfigError: A setting of ours is wrong.
     """
     ray: Any = require("ray", "ray", "training with OpenRLHF")
+    _check_settings()
     read_advantages(lambda name: os.environ.get(f"GOLONG_{name.upper()}"))  # better now than after minutes
     ours = {name: value for name, value in os.environ.items() if name.startswith("GOLONG_")}
     theirs = {"TOKENIZERS_PARALLELISM": "true", "NCCL_DEBUG": "WARN", "RAY_ENABLE_ZERO_COPY_TORCH_TENSORS": "1"}

@@ -20,9 +20,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from golong_eval.adapters.rows import Label, decode_label
-from golong_eval.errors import DataError
+from golong_eval.errors import DataError, UnknownNameError
 from golong_eval.faults import explain
 from golong_eval.rewards import METRIC_NAMES, SECONDARY_TASKS, MetricSpec
+from golong_eval.rewards.choices import stated_choice
 from golong_eval.schema import Language, Variant
 
 __all__ = ["ABILITIES", "read_row", "task_of"]
@@ -64,7 +65,7 @@ _MODES = {
 
 _TASKS = {metric: f"t{number}" for number, metric in enumerate(METRIC_NAMES, 1)}
 _LANGUAGES: dict[str, Language] = {"Chinese": "zh", "English": "en"}
-_STATED_CHOICE = re.compile(r"The correct answer is \(?([A-J])\b\)?")
+_SMALL_CHOICE = re.compile(r"\A\(?[a-j](?:\)|[.:]\s)")
 _KEYS = ("golong", "golden_label", "doc_ids")
 
 
@@ -81,25 +82,27 @@ def read_row(data_source: Any, ground_truth: Any, extra_info: Any = None, varian
 
     Raises:
         DataError: The row is neither one of ours nor a released one, or lacks a part.
+        UnknownNameError: There is no such variant.
 
     >>> read_row("longbench_pro", {"doc_ids": ["D1"]}, {"reward_mode": "T1.2 Key-Snippet Retrieval"}).metric
     'ndcg@gold[strict,v1]'
     """
+    if variant not in (None, "strict", "official"):
+        raise UnknownNameError("variant", str(variant), ("strict", "official"))
     extra = _present(extra_info)
     truth = _opened(ground_truth)
     if "golong" in _present(truth):
         label = decode_label(ground_truth if isinstance(ground_truth, str) else truth)
         if variant is None or variant == label.spec.variant:
             return label
-        varied = MetricSpec.model_validate(label.spec.model_dump() | {"variant": variant})
-        return label.model_copy(update={"metric": str(varied)})
+        return label.model_copy(update={"metric": str(label.request("", variant=variant).metric)})
     metric = _released_metric(data_source, extra)
     if metric is None:
         raise DataError(
             f"data_source {data_source!r} with reward_mode {extra.get('reward_mode')!r} is none that can be scored",
             "write rows with golong_eval.adapters, or use the columns of the released ones",
         )
-    if isinstance(truth, list | tuple) and truth and (metric in _SOURCES.values() or isinstance(truth[-1], Mapping)):
+    if isinstance(truth, list | tuple) and truth and (data_source in _SOURCES or isinstance(truth[-1], Mapping)):
         truth = _opened(truth[-1])  # as the published code has it
     question = extra.get("question")
     # The published reward of selection rows has a name of its own; `accuracy` is what it means.
@@ -157,10 +160,24 @@ def _released_gold(source: str, metric: str, truth: Any) -> Any:
         gold = gold.tolist()
     if gold is None or gold == "" or gold == []:
         raise DataError(f"{source}: the ground truth has no gold", "give golden_label, or doc_ids for longbench_pro")
-    if source == "selection" and isinstance(gold, str):
-        said = _STATED_CHOICE.search(gold)
-        return said[1] if said else gold
-    return gold
+    return _letter(gold) if source == "selection" else gold
+
+
+def _letter(gold: Any) -> str:
+    """Return the one letter that the gold of a selection row states.
+
+    Anything else would be a gold that no answer meets, and every rollout would get 0 without a word.
+    """
+    (only,) = gold if isinstance(gold, list) and len(gold) == 1 else (gold,)
+    if isinstance(only, str):
+        text = only.replace("*", "").strip()
+        small = _SMALL_CHOICE.match(text)
+        found = stated_choice(small[0].upper() + text[small.end() :] if small else text)
+        if found is not None:
+            return found
+    raise DataError(
+        f"selection: no single letter can be read from the gold {str(gold)[:80]!r}", "give a letter, A to J"
+    )
 
 
 def _present(struct: Any) -> dict[str, Any]:

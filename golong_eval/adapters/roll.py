@@ -29,10 +29,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from golong_eval.adapters.batch_advantages import SETTINGS, BatchAdvantages, read_advantages
+from golong_eval.adapters.batch_advantages import (
+    REWARD_SETTINGS,
+    SETTINGS,
+    BatchAdvantages,
+    check_environment,
+    read_advantages,
+    read_reward_settings,
+)
 from golong_eval.adapters.responses import with_opened_thinking, without_end_tokens
 from golong_eval.adapters.rows import Row, decode_label, log_failures, score_labels, write_rows
-from golong_eval.errors import ConfigError, DataError, MissingExtraError, UnknownNameError
+from golong_eval.errors import ConfigError, DataError, MissingExtraError
 from golong_eval.schema import Sample, Variant
 
 __all__ = ["install", "reward_postprocess", "rewards_of", "write_roll_rows"]
@@ -54,10 +61,14 @@ def rewards_of(data: Any, tokenizer: Any) -> dict[str, Any]:
 
     Returns:
         ``scores`` and ``response_level_rewards``, (rows,); ``token_level_rewards``, zeros shaped like the responses.
+
+    Raises:
+        ConfigError: A setting is unknown or wrong.
     """
     import torch
 
-    variant, require_think = _reward_settings()
+    check_environment((*SETTINGS, *REWARD_SETTINGS))
+    variant, require_think = read_reward_settings(lambda name: os.environ.get(f"GOLONG_{name.upper()}"))
     responses = tokenizer.batch_decode(data.batch["responses"], skip_special_tokens=False)
     ends = tokenizer.batch_decode(data.batch["prompts"][:, -_TAIL:], skip_special_tokens=False)
     texts = [with_opened_thinking(end, without_end_tokens(text)) for end, text in zip(ends, responses, strict=True)]
@@ -94,6 +105,7 @@ def reward_postprocess(data: Any, pipeline_config: Any, running_ctrl: Any = None
     del running_ctrl
     import torch
 
+    check_environment((*SETTINGS, *REWARD_SETTINGS))
     _check(pipeline_config)
     rewards = data.batch["response_level_rewards"].detach().float()
     many = int(pipeline_config.actor_infer.generating_args.num_return_sequences)
@@ -172,14 +184,6 @@ def _advantages(settings: tuple[tuple[str, str], ...], domain: str) -> BatchAdva
         file = Path(given["scale_file"])
         given["scale_file"] = str(file.with_name(f"{file.stem}.{domain}{file.suffix}"))
     return read_advantages(given.get)
-
-
-def _reward_settings() -> tuple[Variant | None, bool]:
-    variant = os.environ.get("GOLONG_VARIANT") or None
-    if variant not in (None, "strict", "official"):
-        raise UnknownNameError("variant", variant, ("strict", "official"))
-    gate = os.environ.get("GOLONG_REQUIRE_THINK", "").lower() in ("1", "true")
-    return variant, gate  # type: ignore[return-value]  # checked above
 
 
 @cache

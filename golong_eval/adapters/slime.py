@@ -26,7 +26,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from golong_eval.adapters.batch_advantages import SETTINGS, BatchAdvantages, fill_tasks, read_advantages
+from golong_eval.adapters.batch_advantages import (
+    REWARD_SETTINGS,
+    SETTINGS,
+    BatchAdvantages,
+    check_environment,
+    check_names,
+    fill_tasks,
+    read_advantages,
+    read_reward_settings,
+)
 from golong_eval.adapters.responses import with_opened_thinking, without_end_tokens
 from golong_eval.adapters.rows import (
     Row,
@@ -36,7 +45,7 @@ from golong_eval.adapters.rows import (
     score_labels,
     write_rows,
 )
-from golong_eval.errors import ConfigError, DataError, UnknownNameError
+from golong_eval.errors import ConfigError, DataError
 from golong_eval.schema import Sample, Variant
 
 __all__ = ["post_process", "reward", "write_slime_rows"]
@@ -64,10 +73,11 @@ async def reward(args: Any, sample: Any, **_kwargs: Any) -> Any:
         **_kwargs: What else slime may pass.
 
     Raises:
-        UnknownNameError: The setting ``variant`` is neither ``strict`` nor ``official``.
+        ConfigError: A setting is unknown or wrong.
     """
     samples = sample if isinstance(sample, list) else [sample]
-    variant, require_think = _reward_settings(args)
+    _check_names(args)
+    variant, require_think = read_reward_settings(lambda name: _setting(args, name))
     loop = asyncio.get_running_loop()
     scored = await loop.run_in_executor(_threads(os.getpid()), _score, samples, variant, require_think)
     keys = [key for name in ("reward_key", "eval_reward_key") if (key := getattr(args, name, None))]
@@ -170,7 +180,14 @@ def _task_of(sample: Any) -> str | None:
         raise DataError(f"the task of sample {sample.index} is unknown: {error}", 'set metadata["task"]') from None
 
 
+def _check_names(args: Any) -> None:
+    known = (*SETTINGS, *REWARD_SETTINGS)
+    check_names(getattr(args, "__dict__", {}), known, "golong_")
+    check_environment(known)
+
+
 def _check(args: Any) -> None:
+    _check_names(args)
     estimator = getattr(args, "advantage_estimator", "grpo")
     if estimator not in _UNCHANGED:
         raise ConfigError(
@@ -194,13 +211,6 @@ def _settings(args: Any) -> tuple[tuple[str, Any], ...]:
 def _advantages(settings: tuple[tuple[str, Any], ...]) -> BatchAdvantages:
     """Return the estimator of this process: its running scale goes from one rollout to the next."""
     return read_advantages(dict(settings).get)
-
-
-def _reward_settings(args: Any) -> tuple[Variant | None, bool]:
-    variant, gate = _setting(args, "variant"), _setting(args, "require_think")
-    if variant not in (None, "", "strict", "official"):
-        raise UnknownNameError("variant", str(variant), ("strict", "official"))
-    return variant or None, str(gate).lower() in ("true", "1")
 
 
 def write_slime_rows(

@@ -17,6 +17,7 @@ import logging
 import threading
 from typing import Any
 
+from golong_eval.adapters.batch_advantages import read_switch
 from golong_eval.adapters.released_rows import read_row
 from golong_eval.adapters.verl_rows import write_verl_rows
 from golong_eval.errors import ConfigError, DataError
@@ -40,7 +41,7 @@ def compute_score(
     extra_info: dict[str, Any] | None = None,
     *,
     variant: Variant | None = None,
-    require_think: bool = False,
+    require_think: bool | str = False,
     **others: Any,
 ) -> dict[str, float]:
     r"""Return the reward of one response, for ``reward.custom_reward_function``.
@@ -57,7 +58,8 @@ def compute_score(
         variant: ``strict`` or ``official``; None: as the row says, ``strict`` for released rows. In a launch file
             ``+reward.custom_reward_function.reward_kwargs.variant=official``.
         require_think: The training gate: exactly one closed thinking, else 0 (`unparsed`). For models that think, and
-            always where the chat template opens the thinking: a response that ends within it holds no tag at all.
+            always where the chat template opens the thinking: a response that ends within it holds no tag at all. Also
+            as a text, such as ``"no"``.
         **others: What verl passes for reward models; anything else does nothing, and is logged once.
 
     Returns:
@@ -81,7 +83,7 @@ def compute_score(
             solution_str,
             row.gold,
             language=row.language,
-            require_think=require_think,
+            require_think=read_switch("require_think", require_think),
             question=row.question,
             candidates=row.candidates,
         )

@@ -21,11 +21,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from golong_eval.adapters.batch_advantages import SETTINGS, read_reward_settings, read_setting
 from golong_eval.adapters.verl import FLAGS
 from golong_eval.adapters.verl_plugin import NAMES
 from golong_eval.adapters.verl_step import Step, step_of, step_of_columns, step_of_queue, warn_once
 from golong_eval.advantages import TaskScale, broadcast, check_parameters, diagnose, estimate
-from golong_eval.errors import ConfigError, DataError, UnknownNameError, nearest
+from golong_eval.errors import ConfigError, DataError, nearest
 
 __all__ = ["advantages_of", "begin", "check", "load", "parameters_of", "running_scale", "save"]
 
@@ -229,9 +230,7 @@ def check(config: Any) -> None:
                 close = nearest(argument, _REWARD_ARGUMENTS)
                 hint = f"did you mean {close!r}?" if close else f"it takes {', '.join(_REWARD_ARGUMENTS)}"
                 raise ConfigError(f"the reward takes no argument {argument!r}", hint)
-        variant = (function.get("reward_kwargs") or {}).get("variant")
-        if variant not in (None, "strict", "official"):
-            raise UnknownNameError("variant", str(variant), ("strict", "official"))
+        read_reward_settings((function.get("reward_kwargs") or {}).get)
 
 
 def parameters_of(name: str, config: Any) -> dict[str, Any]:
@@ -241,7 +240,11 @@ def parameters_of(name: str, config: Any) -> dict[str, Any]:
         ConfigError: One is unknown or out of range.
     """
     section = config.get("tmn") if config is not None else None
-    parameters = {str(key): value for key, value in (section or {}).items() if value is not None}
+    parameters = {
+        str(key): read_setting(str(key), value) if str(key) in SETTINGS else value
+        for key, value in (section or {}).items()
+        if value is not None
+    }
     decay = parameters.pop("decay", 0.0)
     check_parameters(name, parameters, decay)
     if decay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import pydoc_data.topics
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from golong_eval.adapters.batch_advantages import SETTINGS
 from golong_eval.cli.main import main
 
 from ..test_docs import as_run_here, commands
@@ -58,3 +60,20 @@ def test_the_names_and_files_of_a_page_are_there(page: str) -> None:
     for target, anchor in re.findall(r"\]\((\w+\.md)(?:#([\w-]+))?\)", text):
         headings = re.findall(r"^#+ (.*)$", (DOCS / target).read_text(encoding="utf-8"), re.MULTILINE)
         assert not anchor or anchor in [heading.lower().replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("page", ["verl", "openrlhf", "slime", "verifiers"])
+def test_a_page_installs_what_building_samples_needs(page: str) -> None:
+    found = re.findall(r"pip install '?golong-eval\[([\w,]+)\]", (DOCS / f"{page}.md").read_text(encoding="utf-8"))
+    assert found
+    assert all("data" in extras.split(",") for extras in found)
+
+
+def test_the_job_of_ray_carries_the_hook_and_the_settings() -> None:
+    text = (DOCS / "openrlhf.md").read_text(encoding="utf-8")
+    (given,) = re.findall(r"--runtime-env-json '(.*?)'", text, re.DOTALL)
+    environment = json.loads(given)
+    module, _, name = environment["worker_process_setup_hook"].rpartition(".")
+    assert (module, name) == ("golong_eval.adapters.openrlhf_advantages", "install")
+    assert {key.removeprefix("GOLONG_").lower() for key in environment["env_vars"]} <= set(SETTINGS)
+    assert environment["env_vars"]

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import os
 import pickle
+import subprocess
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +21,7 @@ import pytest
 
 from golong_eval.adapters.openrlhf import FLAGS, TASKS, RewardFunction, reward_func, write_openrlhf_rows
 from golong_eval.adapters.rows import decode_label
-from golong_eval.errors import DataError
+from golong_eval.errors import ConfigError, DataError
 from golong_eval.schema import Document
 from golong_eval.tasks import load_catalogue
 
@@ -125,6 +128,106 @@ def test_a_text_that_openrlhf_would_read_as_a_picture_is_refused(tmp_path: Path)
     with pytest.raises(DataError, match="<image>"):
         write_openrlhf_rows([pictured], tmp_path / "rows.jsonl")
     assert not (tmp_path / "rows.jsonl").exists()
+
+
+class Words:
+    """A tokenizer whose tokens are words, and whose template adds two."""
+
+    def apply_chat_template(
+        self, messages: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+    ) -> str:
+        assert not tokenize
+        assert add_generation_prompt
+        return " ".join(["<|user|>", *(message["content"] for message in messages), "<|assistant|>"])
+
+    def __call__(self, text: str, *, add_special_tokens: bool) -> Any:
+        assert not add_special_tokens
+        return {"input_ids": text.split()}
+
+
+def test_prompts_that_openrlhf_would_cut_are_left_out_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    catalogue = load_catalogue()
+    lengths = [len(catalogue.get(one.task).prompt(one).message.split()) + 2 for one in samples()]
+    most = sorted(lengths)[len(lengths) // 2]
+    file = tmp_path / "rows.jsonl"
+    kept = sum(length <= most for length in lengths)
+    assert 0 < kept < len(lengths)
+    assert write_openrlhf_rows(samples(), file, tokenizer=Words(), max_tokens=most) == kept
+    assert len(file.read_text(encoding="utf-8").splitlines()) == kept
+    assert f"{len(lengths) - kept} of {len(lengths)} samples are left out" in caplog.text
+    with pytest.raises(ConfigError, match=f"all {len(lengths)} prompts"):
+        write_openrlhf_rows(samples(), tmp_path / "none.jsonl", tokenizer=Words(), max_tokens=min(lengths) - 1)
+    assert not (tmp_path / "none.jsonl").exists()
+    for half in ({"tokenizer": Words()}, {"max_tokens": 5}):
+        with pytest.raises(ConfigError, match="belong together"):
+            write_openrlhf_rows(samples(), file, **half)  # type: ignore[arg-type]
+
+
+LAUNCH = Path(__file__).parents[2] / "training" / "openrlhf" / "tmn_reweight_4b.sh"
+
+# GoLongRL's published settings of the 4B run.
+PUBLISHED = {
+    "--algo.kl.init_coef": ["0"],
+    "--algo.dynamic_filtering_range": ["0", "1"],
+    "--data.max_len": [str(163_840 + 16_384)],
+    "--rollout.max_new_tokens": ["16384"],
+    "--rollout.batch_size": ["128"],
+    "--rollout.n_samples_per_prompt": ["16"],
+    "--rollout.temperature": ["1.0"],
+    "--rollout.top_p": ["1.0"],
+    "--train.batch_size": ["2048"],
+    "--train.num_episodes": ["10"],
+    "--actor.eps_clip_low_high": ["0.2", "0.28"],
+    "--actor.dual_clip": ["3.0"],
+    "--actor.loss_agg_mode": ["token-mean"],
+    "--actor.adam.lr": ["2e-6"],
+    "--actor.adam.weight_decay": ["0.1"],
+    "--actor.lr_scheduler": ["constant_with_warmup"],
+    "--actor.max_norm": ["1.0"],
+    "--ckpt.save_steps": ["5"],
+}
+
+
+def launched(folder: Path, rows: int, **environment: str) -> dict[str, list[str]]:
+    """What the launch file starts, option by option."""
+    file = folder / "rows.jsonl"
+    file.write_text("{}\n" * rows)
+    done = subprocess.run(
+        ["bash", str(LAUNCH)],
+        env={"PATH": os.environ["PATH"], "PYTHON": "echo", "MODEL": "m", "TRAIN_FILE": str(file)} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    options: dict[str, list[str]] = {}
+    for word in done.stdout.split():
+        if word.startswith("-"):
+            name = word
+            options[name] = []
+        else:
+            options[name].append(word)
+    return options
+
+
+@pytest.mark.parametrize("estimator", ["tmn_reweight", "group_norm"])
+def test_the_launch_file_sets_what_was_published(estimator: str, tmp_path: Path) -> None:
+    options = launched(tmp_path, 8_000, ESTIMATOR=estimator)
+    assert {name: options.get(name) for name in PUBLISHED} == PUBLISHED
+    assert options["--algo.dynamic_filtering_enable"] == []
+    said = LAUNCH.read_text(encoding="utf-8").split("set -euo")[0]
+    for difference in ("Equal groups", "512", "cuts a prompt", "Warm-up", "16"):
+        assert difference in said
+
+
+@pytest.mark.parametrize("rows", [200, 8_000, 8_127, 23_000, 1_000_000])
+def test_the_launch_file_warms_up_for_five_steps(rows: int, tmp_path: Path) -> None:
+    steps = rows * 16 // 2048 * 10  # as OpenRLHF counts them
+    by_file = float(launched(tmp_path, rows if rows < 100_000 else 1, ROWS=str(rows))["--actor.lr_warmup_ratio"][0])
+    assert math.ceil(steps * by_file) == 5  # and so it rounds
+    if rows < 100_000:
+        assert launched(tmp_path, rows)["--actor.lr_warmup_ratio"] == [f"{by_file:.6f}"]
 
 
 # With OpenRLHF.

@@ -260,6 +260,25 @@ def test_settings_are_checked_before_anything_starts(monkeypatch: pytest.MonkeyP
         adapter.main()
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("GOLONG_ALHPA", "GOLONG_ALPHA"),
+        ("GOLONG_REQUIRE_THINK", "RewardFunction"),
+        ("GOLONG_VARIANT", "RewardFunction"),
+    ],
+)
+def test_a_variable_that_would_do_nothing_is_refused_at_the_start_and_in_the_trainer(
+    maker_module: Any, name: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "1")
+    made = experiences(maker_module, VALUES, LABELS, list(range(6)))
+    for use in (adapter.main, lambda: a_maker(maker_module).compute_advantages_and_returns(made)):
+        with pytest.raises(ConfigError, match=name) as caught:
+            use()
+        assert hint in caught.value.hint
+
+
 def test_the_start_gives_ray_the_hook_and_openrlhf_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray", reason="needs Ray")
     seen: dict[str, Any] = {}
@@ -304,9 +323,11 @@ def test_openrlhf_s_own_parser_takes_the_options_of_the_launch_file(
     python.write_text(f'#!/bin/sh\nexec {sys.executable} {parser} "$@"\n')
     python.chmod(0o755)
     script = Path(__file__).parents[2] / "training" / "openrlhf" / "tmn_reweight_4b.sh"
+    rows = tmp_path / "t.jsonl"
+    rows.write_text("{}\n" * 8_000)
     done = subprocess.run(
         ["bash", str(script)],
-        env={**os.environ, "PYTHON": str(python), "MODEL": "m", "TRAIN_FILE": "t.jsonl", "ESTIMATOR": estimator},
+        env={**os.environ, "PYTHON": str(python), "MODEL": "m", "TRAIN_FILE": str(rows), "ESTIMATOR": estimator},
         capture_output=True,
         text=True,
         check=False,

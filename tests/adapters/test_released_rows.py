@@ -11,7 +11,7 @@ import pytest
 
 from golong_eval.adapters.released_rows import ABILITIES, read_row, task_of
 from golong_eval.adapters.rows import label_of
-from golong_eval.errors import DataError
+from golong_eval.errors import DataError, UnknownNameError
 from golong_eval.rewards import METRIC_NAMES, SECONDARY_TASKS, coerce_gold
 from golong_eval.schema import Variant
 from golong_eval.tasks import load_catalogue
@@ -82,9 +82,15 @@ def test_the_language_of_a_chinese_row_is_chinese() -> None:
 
 
 @pytest.mark.parametrize(
-    "stated", ["B", "The correct answer is (B).", "The correct answer is B", "The correct answer is (B) Rome"]
+    "stated",
+    [
+        *("B", "b", "(b)", "B.", "B. Rome", "b. Rome", "(B) Rome", "(b) rome", "B) Rome", "**(B)**", "**B**"),
+        *("The correct answer is (B).", "The correct answer is B", "The correct answer is (B) Rome"),
+        *("The correct answer is: B", "the correct answer is b", "**The correct answer is: (B)**", "Answer: B"),
+        *("answer: (b)", r"\boxed{B}", r"$\boxed{\text{B}}$", " B\n", ["B"]),
+    ],
 )
-def test_a_choice_that_a_sentence_states_is_its_letter(stated: str) -> None:
+def test_a_choice_that_a_sentence_states_is_its_letter(stated: Any) -> None:
     assert read_row("selection", {"golden_label": stated}).gold == "B"
 
 
@@ -147,3 +153,36 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
     before = json.dumps([truth, extra])
     read_row("EM", truth, extra)
     assert json.dumps([truth, extra]) == before
+
+
+def test_a_plain_list_of_longbench_pro_is_the_gold_whatever_its_metric() -> None:
+    # Only what is scored by data_source alone stands in a list of which the last counts.
+    for mode in ("exact_match", "accuracy"):
+        assert read_row("longbench_pro", ["x", "y"], {"reward_mode": mode}).gold == ["x", "y"]
+    assert read_row("EM", ["x", "y"]).gold == "y"
+
+
+def test_the_reward_mode_decides_before_the_ability() -> None:
+    extra = {"reward_mode": "NDCG", "ability": "long document summarization"}
+    assert read_row("longbench_pro", {"doc_ids": ["x"]}, extra).spec.name == "ndcg"
+    assert task_of("longbench_pro", extra) == "t7"
+
+
+def test_a_variant_that_there_is_not_is_the_row_s_error() -> None:
+    loose: Any = "loose"
+    with pytest.raises(UnknownNameError, match="variant"):
+        read_row("EM", {"golden_label": "x"}, None, loose)
+    with pytest.raises(UnknownNameError, match="variant"):
+        read_row("x", '{"golong": 1, "task": "t3", "metric": "f1[strict,v1]", "gold": ["D1"]}', None, loose)
+
+
+@pytest.mark.parametrize(
+    "gold",
+    [
+        *("The correct answer is A dog", "A dog", "I think so", "Rome", "yes", "(A) and (C)", "A, C", "A or B", "K"),
+        *(["A", "C"], 3, "The correct answer is", "**"),
+    ],
+)
+def test_a_selection_without_one_letter_is_an_error_and_no_gold_that_nothing_meets(gold: Any) -> None:
+    with pytest.raises(DataError):
+        read_row("selection", {"golden_label": gold})

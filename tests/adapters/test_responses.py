@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 
 import pytest
 
@@ -89,3 +90,66 @@ def test_a_long_prompt_takes_no_time() -> None:
     assert response_of("<s>" + prompt[100_000:] + ANSWER, prompt) == ANSWER
     assert response_of(prompt + "assistant" * 10_000, prompt) == "assistant" * 10_000
     assert time.process_time() - started < 5
+
+
+ACCENTED = PROMPT.replace("a  b", "a cafe\u0301 b")
+OPENED = ACCENTED + "<think>\n"
+
+
+@pytest.mark.parametrize(
+    "came_back",
+    [
+        unicodedata.normalize("NFC", OPENED),
+        OPENED.replace("e\u0301", "\ufffd"),
+        OPENED.replace("e\u0301", "\ufffd" * 13),  # 11 characters more
+        "<s>" + OPENED.replace("e\u0301", "e"),
+        OPENED.replace("user", "u" * 19),  # too far off, so that 24 characters less would be just near enough
+        OPENED.replace("Document D1: a cafe\u0301", ""),
+    ],
+)
+@pytest.mark.parametrize("filler", ["", "x" * 4, "d[Answer]D1"])
+def test_a_response_that_writes_the_prompt_again_is_never_cut_there(came_back: str, filler: str) -> None:
+    for many in (24, 30, len(OPENED)):
+        replay = OPENED.rstrip()[-many:] + "\n"
+        answer = f"a</think>b</think>c<think>{filler}{replay}x</think>[Answer]\nD1"
+        found = response_of(came_back + answer, OPENED)
+        assert found in (None, "<think>" + answer)
+        if found is not None:
+            assert score("f1", found, ["D1"], require_think=True).value == 0
+    if came_back.startswith(("<s>", unicodedata.normalize("NFC", OPENED), OPENED[:20] + "D1: a caf\ufffd")):
+        assert response_of(came_back + ANSWER, OPENED) == "<think>" + ANSWER
+
+
+def test_a_prompt_in_a_normal_form_is_found_however_much_that_changed() -> None:
+    prompt = "cafe\u0301 " * 200 + PROMPT
+    assert response_of(unicodedata.normalize("NFC", prompt) + ANSWER, prompt) == ANSWER
+    assert response_of("<s>" + unicodedata.normalize("NFC", prompt[102:]) + ANSWER, prompt) == ANSWER
+
+
+def test_an_end_far_from_the_prompt_s_length_is_not_the_prompt_s() -> None:
+    changed = PROMPT.replace("Document", "?" * 40)
+    assert response_of(changed + ANSWER, PROMPT) is None
+    assert response_of(changed + ANSWER + PROMPT + "D9", PROMPT) is None
+
+
+def test_by_a_short_end_nothing_is_found() -> None:
+    # An end of 24 characters tells a prompt; what these have in common is shorter.
+    assert response_of("<|im_start|>assistant\nD1", PROMPT) is None
+    assert response_of("assistant\nD1", PROMPT) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "prompt"),
+    [
+        ("=" * 216_000, "=" * 300_000),
+        ("=" * 200_000 + "<|assistant|>" + "=" * 16_000, "=" * 300_000 + "<|assistant|>"),
+        ("y" + "=" * 316_000, "x" + "=" * 300_000),
+        ("=" * 100_000 + "y" + "=" * 116_000, "=" * 300_000 + "x" + "=" * 300),
+        ("z" + "ab" * 200_000, "ab" * 100_000 + "q" + "ab" * 100_000),
+        ("ab" * 30_000 + "c" + "abab" * 90_000, "ab" * 200_000 + "c" * 9 + "ba" * 30),
+    ],
+)
+def test_a_text_that_repeats_itself_takes_no_time(query: str, prompt: str) -> None:
+    started = time.process_time()
+    response_of(query, prompt)
+    assert time.process_time() - started < 2

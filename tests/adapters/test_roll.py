@@ -96,9 +96,22 @@ def test_special_tokens_thinking_and_settings_are_seen(monkeypatch: pytest.Monke
     monkeypatch.setenv("GOLONG_VARIANT", "strict")
     monkeypatch.setenv("GOLONG_REQUIRE_THINK", "1")
     assert one("[Answer]\nD1\nD3") == 0.0
+    monkeypatch.setenv("GOLONG_REQUIRE_THINK", "Off")
+    assert one("[Answer]\nD1\nD3") == 1.0
+    monkeypatch.setenv("GOLONG_REQUIRE_THINK", "perhaps")
+    with pytest.raises(ConfigError, match="require_think"):
+        one("D1")
     monkeypatch.setenv("GOLONG_VARIANT", "loose")
     with pytest.raises(UnknownNameError):
         one("D1")
+
+
+def test_an_unknown_variable_is_refused_by_worker_and_hook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLONG_ESTIMATER", "tmn")
+    with pytest.raises(ConfigError, match="GOLONG_ESTIMATER"):
+        rewards_of(answers(["[Answer]\nD1"], [T3]), Tokenizer())
+    with pytest.raises(ConfigError, match="GOLONG_ESTIMATER"):
+        reward_postprocess(rewarded([1.0, 0.0]), pipeline())
 
 
 def test_the_advantages_of_a_domain_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +178,7 @@ def test_settings_of_roll_that_would_change_the_advantages_are_refused(changes: 
 def test_rows_that_are_no_whole_groups_are_refused() -> None:
     with pytest.raises(DataError, match="no groups of 2"):
         reward_postprocess(rewarded([1.0, 0.0, 1.0]), pipeline())
-    with pytest.raises(DataError, match="two tasks"):
+    with pytest.raises(DataError, match="a group of 2 rows has two tasks"):
         reward_postprocess(rewarded([1.0, 0.0], ground_truth=[T3, T1]), pipeline())
 
 

@@ -227,6 +227,29 @@ def test_the_parts_of_one_rollout_count_once_and_share_its_advantage() -> None:
     assert found == pytest.approx([expected[0], expected[0], expected[1]])
 
 
+def test_a_part_that_was_removed_gets_nothing_and_the_others_the_advantage() -> None:
+    _, expected = post_process(arguments(), [a_sample(0, 1.0), a_sample(0, 0.0)])
+    parts = [
+        a_sample(0, 0.3, rollout_id=1, remove_sample=True),
+        a_sample(0, 1.0, rollout_id=1),
+        a_sample(0, 0.0, rollout_id=2),
+    ]
+    assert post_process(arguments(), parts)[1] == pytest.approx([0.0, *expected])
+
+
+def test_rollouts_of_two_groups_may_have_the_same_numbers() -> None:
+    values = [(0, 1.0), (0, 0.0), (1, 0.6), (1, 0.4)]
+    _, expected = post_process(arguments(), [a_sample(group, value) for group, value in values])
+    numbered = [a_sample(group, value, rollout_id=row % 2) for row, (group, value) in enumerate(values)]
+    assert post_process(arguments(), numbered)[1] == pytest.approx(expected)
+
+
+def test_a_response_of_special_tokens_alone_is_empty() -> None:
+    sample = SlimeSample(label=T3, response="<|im_end|><pad>")
+    assert asyncio.run(reward(arguments(), sample)) == 0.0
+    assert sample.metadata["golong"]["status"] == "empty"
+
+
 def test_the_task_stands_in_the_metadata_where_rows_are_not_ours() -> None:
     made = [a_sample(0, v, None, metadata={"task": "gsm8k"}) for v in (1.0, 0.0)]
     assert post_process(arguments(), made)[1] == pytest.approx([1.0 / math.sqrt(2), -1.0 / math.sqrt(2)], abs=1e-5)
@@ -261,6 +284,7 @@ def test_a_running_scale_goes_on_from_rollout_to_rollout_and_over_a_restart(tmp_
         ({"golong_recenter": "perhaps"}, "true or false"),
         ({"golong_scale_file": "x.json"}, "keeps nothing"),
         ({"golong_singles": "drop"}, "singles"),
+        ({"golong_alhpa": 0.5}, "golong_alhpa"),
     ],
 )
 def test_a_setting_that_is_wrong_or_would_do_nothing_is_refused(changes: dict[str, Any], says: str) -> None:

@@ -188,3 +188,34 @@ def test_threads_agree_with_one_thread() -> None:
 
 def test_it_can_be_pickled() -> None:
     assert pickle.loads(pickle.dumps(compute_score)) is compute_score
+
+
+def test_language_and_candidates_of_the_label_reach_the_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        seen.update(kwargs)
+        return score(*args, **kwargs)
+
+    monkeypatch.setattr(verl, "score", watched)
+    label = {"golong": 1, "task": "t3", "metric": "f1[strict,v1]", "gold": ["D1"], "language": "zh", "candidates": 7}
+    assert compute_score("x", "[Answer]\nD1", json.dumps(label))["score"] == 1
+    assert (seen["language"], seen["candidates"]) == ("zh", 7)
+
+
+def test_a_result_without_a_value_is_the_scorer_s_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        result = score(*args, **kwargs)
+        return result.model_copy(update={"value": None, "status": "scorer_error", "reason": "out of time"})
+
+    monkeypatch.setattr(verl, "score", fail)
+    found = compute_score("EM", "[Answer]\n42", {"golden_label": "42"})
+    assert found == {"score": 0.0, "acc": 0.0} | dict.fromkeys(FLAGS, 0.0) | {"unscored": 1.0, "scorer_error": 1.0}
+
+
+def test_a_variant_that_there_is_not_is_the_row_s_error() -> None:
+    label = '{"golong": 1, "task": "t3", "metric": "f1[strict,v1]", "gold": ["D1"]}'
+    loose: Any = "loose"
+    for source, truth in (("x", label), ("EM", {"golden_label": "42"})):
+        found = compute_score(source, "[Answer]\nD1", truth, variant=loose)
+        assert (found["unscored"], found["row_error"], found["scorer_error"]) == (1.0, 1.0, 0.0)

@@ -2,6 +2,12 @@
 # (its scripts/ has one a model), and add "${GOLONG_ARGS[@]}" to the arguments of train.py:
 #   TRAIN_FILE=train.jsonl source training/slime/golong_args.sh
 # TRAIN_FILE comes from golong_eval.adapters.slime.write_slime_rows.
+#
+# It sets the rows, the reward, the advantages, 128 prompts of 16 rollouts a step in one optimiser step, temperature 1 and the
+# clipping of 0.2 / 0.28. It does not set, and the published 4B run (GoLongRL, arXiv 2605.19577) had: lr 2e-6, constant, with 5
+# warm-up steps; weight decay 0.1; gradient clip 1.0; dual clip 3.0; no KL; prompts of 163,840 tokens and responses of 16,384;
+# top-p 1; 512 prompts generated at once and groups of equal rewards dropped; 10 epochs; a checkpoint every 5 steps. Those, and
+# all that depends on the model and the machines, belong to slime's own launch file.
 
 : "${TRAIN_FILE:?name the rows: TRAIN_FILE=train.jsonl}"
 
