@@ -24,12 +24,9 @@ import logging
 import math
 import os
 import runpy
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -42,6 +39,7 @@ from golong_eval.adapters.batch_advantages import (
     fill_tasks,
     read_advantages,
 )
+from golong_eval.adapters.import_hook import patch_on_import
 from golong_eval.adapters.rows import decode_label
 from golong_eval.errors import ConfigError, DataError
 
@@ -56,34 +54,11 @@ _LOGGED = ("cv_abs_advantage", "all_equal", "rms_group_std", "share_of_advantage
 
 def install() -> None:
     """Wrap OpenRLHF's experience maker, now or when this process imports it. A second call does nothing."""
-    if any(isinstance(finder, _Watcher) for finder in sys.meta_path):
-        return
-    sys.meta_path.insert(0, _Watcher())
-    if _MODULE in sys.modules:
-        _patch(sys.modules[_MODULE])
+    patch_on_import("openrlhf", (_MODULE,), _patch, _unusual)
 
 
-class _Watcher(MetaPathFinder):
-    """Lets the import system find the module as ever, and patches it once it has run."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Return the spec that the other finders give, with a loader that patches."""
-        if fullname != _MODULE:
-            return None
-        for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(fullname, path, target)
-            if spec is not None and spec.loader is not None:
-                run = spec.loader.exec_module
-
-                def exec_module(module: ModuleType, run: Callable[[ModuleType], None] = run) -> None:
-                    run(module)
-                    _patch(module)
-
-                spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-                return spec
-        return None
+def _unusual(name: str) -> None:
+    raise ImportError(f"golong-eval can't extend {name}: it is loaded in an unusual way")
 
 
 def _patch(module: ModuleType) -> None:

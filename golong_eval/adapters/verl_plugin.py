@@ -22,11 +22,11 @@ import functools
 import importlib
 import logging
 import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable
 from types import MappingProxyType, ModuleType
 from typing import Any
+
+from golong_eval.adapters.import_hook import patch_on_import
 
 __all__ = ["NAMES", "install"]
 
@@ -48,41 +48,11 @@ NAMES = MappingProxyType(
 
 def install() -> None:
     """Wait for verl's modules, or take those that are there already. A second call does nothing."""
-    if any(isinstance(finder, _Watcher) for finder in sys.meta_path):
-        return
-    sys.meta_path.insert(0, _Watcher())
-    for name in _PATCHES:
-        if name in sys.modules:
-            _patch(sys.modules[name])
+    patch_on_import("verl", _PATCHES, _patch, _unusual)
 
 
-class _Watcher(MetaPathFinder):
-    """Lets the import system find a module as ever, and patches it once it has run."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Return the spec that the other finders give, with a loader that patches."""
-        if fullname not in _PATCHES:
-            return None
-        for finder in sys.meta_path:
-            find = None if finder is self else getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = None if find is None else find(fullname, path, target)
-            if spec is None:
-                continue
-            loader: Any = spec.loader
-            run = getattr(loader, "exec_module", None)
-            if run is None:
-                _log.warning("golong-eval can't extend %s: it is loaded in an unusual way", fullname)
-                return spec
-
-            def exec_module(module: ModuleType, run: Callable[[ModuleType], None] = run) -> None:
-                run(module)
-                _patch(module)
-
-            loader.exec_module = exec_module
-            return spec
-        return None
+def _unusual(name: str) -> None:
+    _log.warning("golong-eval can't extend %s: it is loaded in an unusual way", name)
 
 
 def _patch(module: ModuleType) -> None:
