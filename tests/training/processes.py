@@ -1,6 +1,6 @@
 """A training of two steps with rollouts that are given, for one process or several: run by test_trl_trainer.py.
 
-    python -m torch.distributed.run --nproc_per_node 2 processes.py OUT ROWS_A_PROCESS MAX_REFILLS
+    python -m torch.distributed.run --standalone --nproc_per_node 2 processes.py OUT ROWS_A_PROCESS MAX_REFILLS
 
 Rollouts depend on the prompt and the place in its group alone, so that a run of two processes has those of one.
 """

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,9 @@ SCRIPT = Path(__file__).with_name("processes.py")
 def train(out: Path, processes: int, rows_a_process: int, refills: int = 0) -> dict[str, Any]:
     """Train in processes of their own; return what was recorded, with the trained weights."""
     out.mkdir()
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", str(processes)] if processes > 1 else []
+    launcher = (
+        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
+    )
     done = subprocess.run(
         [sys.executable, *launcher, str(SCRIPT), str(out), str(rows_a_process), str(refills)],
         env=os.environ | {"OMP_NUM_THREADS": "1", "TRL_EXPERIMENTAL_SILENCE": "1"},
@@ -262,16 +265,20 @@ def test_our_rewards_score_a_real_batch(tmp_path: Path) -> None:
     assert any(name.endswith("/reward") and name.startswith("golong/t") for name in entry)
 
 
-def test_the_script_of_the_guide_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """docs/trl.md, on the embedded checkpoint and for one short step."""
+@pytest.mark.parametrize(
+    ("page", "found"), [("docs/trl.md", r"```python\n(.*?)```"), ("README.md", r"ten lines:\n\n((?:    [^\n]*\n|\n)+)")]
+)
+def test_the_script_of_the_guide_trains(page: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the embedded checkpoint and for one short step."""
     monkeypatch.chdir(tmp_path)
     build_to_file(tmp_path / "train.jsonl", tasks=("t1", "t3"), length="512", per_task=2)
-    page = (Path(__file__).parents[2] / "docs" / "trl.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (block,) = re.findall(found, (Path(__file__).parents[2] / page).read_text(), re.DOTALL)
+    block = textwrap.dedent(block)
+    assert len([line for line in block.splitlines() if line.strip()]) <= 12
     small = "max_steps=1, use_cpu=True, bf16=False, report_to='none', max_completion_length=4, num_generations=2"
     small += ", per_device_train_batch_size=4, save_strategy='no'"
-    block = block.replace("path/to/checkpoint", CHECKPOINT).replace('output_dir="out"', f'output_dir="out", {small}')
+    block = block.replace("path/to/checkpoint", CHECKPOINT).replace("papers.jsonl", "train.jsonl")
+    block = block.replace('output_dir="out"', f'output_dir="out", {small}')
     names: dict[str, Any] = {}
-    exec(compile(block, "docs/trl.md", "exec"), names)
+    exec(compile(block, page, "exec"), names)
     assert names["trainer"].state.global_step == 1
-    assert len([line for line in block.splitlines() if line.strip()]) <= 12
