@@ -28,9 +28,9 @@ from golong_eval.training.trl_config import make_config, steps_of
 if TYPE_CHECKING:
     from golong_eval.training.trl_trainer import TMNGRPOTrainer
 
-_WAIT = 24 * 3600  # seconds
-
 __all__ = ["TrainingPlan", "TrainingResult", "plan_training", "train"]
+
+_WAIT = 24 * 3600  # seconds
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-WORK = Path(__file__).parent / "work"
+WORK = Path(__file__).parent / "made"
 """Where the study keeps what is large; not in the repository."""
 VOCABULARY = 4096
 POSITIONS = 32_768
